@@ -1,0 +1,1 @@
+"""What was measured: one file a question, resumable cell by cell, JSON in `benchmarks/results`."""
