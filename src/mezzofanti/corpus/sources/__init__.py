@@ -1,0 +1,1 @@
+"""Where passages come from: one file or package a source; import the one you need."""
