@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
+from tiny import build_tiny_base
 
 TESTS = Path(__file__).parent
 REPOSITORY = TESTS.parent
-sys.path.insert(0, str(TESTS))
+
+# One thread: tests run beside other work, and sums of floats come out the same everywhere.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
-from tiny import build_tiny_base  # noqa: E402
+# No deadline: a busy machine is not a failure. In CI the same examples every time.
+hypothesis.settings.register_profile("mezzofanti", deadline=None, derandomize=bool(os.environ.get("CI")))
+hypothesis.settings.load_profile("mezzofanti")
 
 
 @pytest.fixture(scope="session")
@@ -59,7 +63,9 @@ def tiny_tokenizer(tiny_base: Path) -> Any:
 def pytest_terminal_summary(terminalreporter: Any) -> None:
     """Name the skips that no line of `allowed_skips.txt` allows."""
     for line in _unexpected_skips(terminalreporter):
-        terminalreporter.write_line(f"skipped in CI but not listed in tests/allowed_skips.txt: {line}", red=True)
+        terminalreporter.write_line(
+            f"skipped in CI but not listed in tests/allowed_skips.txt: {line}", red=True
+        )
 
 
 @pytest.hookimpl(trylast=True)

@@ -28,7 +28,9 @@ def test_chat_template_is_chatml_with_one_token_a_mark(tiny_tokenizer: Any) -> N
 
 def test_marked_template_writes_the_same_text_and_masks_the_answer() -> None:
     marked, plain = tiny_tokenizer(MARKED_CHATML), tiny_tokenizer(CHATML)
-    assert marked.apply_chat_template(TURNS, tokenize=False) == plain.apply_chat_template(TURNS, tokenize=False)
+    assert marked.apply_chat_template(TURNS, tokenize=False) == plain.apply_chat_template(
+        TURNS, tokenize=False
+    )
     encoded = marked.apply_chat_template(TURNS, return_dict=True, return_assistant_tokens_mask=True)
     kept = [n for n, keep in zip(encoded["input_ids"], encoded["assistant_masks"], strict=True) if keep]
     assert marked.decode(kept) == TURNS[1]["content"] + "<|im_end|>"
