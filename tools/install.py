@@ -63,8 +63,11 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("environment", type=Path)
     parser.add_argument("--torch", default="", help="a requirement for PyTorch, such as torch==2.13.0+cpu")
     parser.add_argument("--installer", choices=("auto", "pip", "uv"), default="auto")
-    parser.add_argument("arguments", nargs="*", help="given to pip or uv as they are")
-    return parser.parse_args()
+    ours = sys.argv[1:]
+    at = ours.index("--") if "--" in ours else len(ours)
+    chosen = parser.parse_args(ours[:at])
+    chosen.passed_on = ours[at + 1 :]
+    return chosen
 
 
 def create(environment: Path) -> None:
@@ -88,7 +91,7 @@ def install(chosen: argparse.Namespace, log: Path) -> bool:
     """Install with uv where it is found, else with pip; where uv fails, say so and let pip try."""
     wanted = ["--constraint", "constraints.txt", "--editable", ".[all]", *development_requirements()]
     wanted += [chosen.torch] if chosen.torch else []
-    wanted += chosen.arguments
+    wanted += chosen.passed_on
     if chosen.installer == "uv" or (chosen.installer == "auto" and shutil.which("uv")):
         if run([*uv_command(chosen.environment), *wanted], log):
             return True
