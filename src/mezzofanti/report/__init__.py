@@ -1,0 +1,30 @@
+"""What a person sees: one HTML page, a few lines in the terminal, one picture. Each name is loaded when asked for."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mezzofanti.report.page import write_report
+    from mezzofanti.report.picture import school_picture
+    from mezzofanti.report.terminal import matrix_table, verdict_lines
+
+__all__ = ["matrix_table", "school_picture", "verdict_lines", "write_report"]
+
+_HOMES = {
+    "matrix_table": "terminal",
+    "school_picture": "picture",
+    "verdict_lines": "terminal",
+    "write_report": "page",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

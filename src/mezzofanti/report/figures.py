@@ -1,0 +1,135 @@
+"""The geometry of the forgetting curves: where each line, mark and label stands. The template draws them.
+
+Units are those of the SVG's viewBox: WIDTH x HEIGHT, origin at the top left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mezzofanti.report.names import percent, task_name
+from mezzofanti.report.precision import cell
+from mezzofanti.report.reading import Reading
+
+__all__ = ["Chart", "Line", "Mark", "Tick", "curves"]
+
+WIDTH, HEIGHT = 340, 214
+LEFT, RIGHT, TOP, BOTTOM = 30, 282, 14, 180
+LABEL_GAP = 13.0
+FULL_NAMES = 4
+
+
+@dataclass(frozen=True)
+class Mark:
+    """One measured point, with the ends of its error bar and the sentence a pointer or a screen reader gets."""
+
+    x: float
+    y: float
+    low: float
+    high: float
+    text: str
+
+
+@dataclass(frozen=True)
+class Line:
+    """One method's curve. `style` numbers the colour, dash and mark it is drawn with."""
+
+    style: int
+    marks: tuple[Mark, ...]
+    label: str
+    label_y: float
+
+    @property
+    def points(self) -> str:
+        """The curve as an SVG polyline wants it."""
+        return " ".join(f"{mark.x:.1f},{mark.y:.1f}" for mark in self.marks)
+
+
+@dataclass(frozen=True)
+class Tick:
+    """One place on an axis."""
+
+    at: float
+    text: str
+
+
+@dataclass(frozen=True)
+class Chart:
+    """One task's curves."""
+
+    task: str
+    learned_at: float
+    lines: tuple[Line, ...]
+    x_ticks: tuple[Tick, ...]
+    y_ticks: tuple[Tick, ...]
+    summary: str
+
+
+def curves(readings: Sequence[Reading], names: Sequence[str]) -> list[Chart]:
+    """One chart a task, one line a method, the x axis running over the moments of examination."""
+    return [_chart(readings, names, task) for task in range(len(readings[0].tasks))]
+
+
+def _chart(readings: Sequence[Reading], names: Sequence[str], task: int) -> Chart:
+    tasks = readings[0].tasks
+    lines = [_line(r, names[i], i, task, len(readings)) for i, r in enumerate(readings)]
+    drawn = _spread_labels([line for line in lines if line.marks])
+    return Chart(
+        task=tasks[task],
+        learned_at=_x(task + 1, len(tasks)),
+        lines=tuple(drawn),
+        x_ticks=tuple(Tick(_x(i, len(tasks)), _tick(tasks, i)) for i in range(len(tasks) + 1)),
+        y_ticks=tuple(Tick(_y(share / 100), str(share)) for share in (0, 50, 100)),
+        summary="; ".join(f"{names[line.style]} ends at {line.label} %" for line in drawn),
+    )
+
+
+def _line(reading: Reading, name: str, style: int, task: int, count: int) -> Line:
+    # Methods that agree would hide one another: each line stands a little aside.
+    aside = (style - (count - 1) / 2) * 4.0
+    marks = []
+    for after in range(len(reading.rows)):
+        known = cell(reading, after, task)
+        if known is None:
+            continue
+        when = "before any lesson" if after == 0 else f"after {task_name(reading.tasks[after - 1])}"
+        low, high = max(known.value - known.error, 0.0), min(known.value + known.error, 1.0)
+        text = f"{name}, {when}: {percent(known.value)} ± {known.error * 100:.0f}"
+        x = _x(after, len(reading.tasks)) + aside
+        marks.append(Mark(x, _y(known.value), _y(low), _y(high), text))
+    last = marks[-1].y if marks else 0.0
+    return Line(style, tuple(marks), _last_percent(reading, task), last)
+
+
+def _last_percent(reading: Reading, task: int) -> str:
+    scores = [row[task] for row in reading.rows if row[task] is not None]
+    return f"{(scores[-1] or 0.0) * 100:.0f}" if scores else ""
+
+
+def _spread_labels(lines: Sequence[Line]) -> list[Line]:
+    """Push the labels at the lines' ends apart until none covers another, inside the plot if they fit."""
+    order = sorted(range(len(lines)), key=lambda i: lines[i].label_y)
+    places = [lines[i].label_y for i in order]
+    for i in range(1, len(places)):
+        places[i] = max(places[i], places[i - 1] + LABEL_GAP)
+    over = max(places[-1] - BOTTOM, 0.0) if places else 0.0
+    for i in range(len(places) - 1, -1, -1):
+        ceiling = places[i + 1] - LABEL_GAP if i + 1 < len(places) else BOTTOM
+        places[i] = min(places[i], ceiling) if over else places[i]
+    moved = dict(zip(order, places, strict=True))
+    return [Line(line.style, line.marks, line.label, moved[i]) for i, line in enumerate(lines)]
+
+
+def _tick(tasks: Sequence[str], index: int) -> str:
+    if len(tasks) > FULL_NAMES:
+        return str(index)
+    return "before" if index == 0 else task_name(tasks[index - 1])
+
+
+def _x(index: int, count: int) -> float:
+    return LEFT + 16 + index * (RIGHT - LEFT - 32) / max(count, 1)
+
+
+def _y(score: float) -> float:
+    return BOTTOM - score * (BOTTOM - TOP)
