@@ -1,0 +1,107 @@
+"""MALoRA as PEFT sees it: where the adapted layers go in a model."""
+
+from __future__ import annotations
+
+from typing import Any, NoReturn, cast
+
+import torch
+from peft.config import PeftConfig
+from peft.tuners.tuners_utils import BaseTuner
+from peft.utils import TRANSFORMERS_MODELS_TO_LORA_TARGET_MODULES_MAPPING as DEFAULT_TARGETS
+from peft.utils.error import NoMatchingPeftModuleError
+from peft.utils.other import get_pattern_key
+from torch import nn
+from transformers.pytorch_utils import Conv1D
+
+from mezzofanti.adapters.config import MaloraConfig
+from mezzofanti.adapters.layer import Linear, MaloraLayer, refuse_merge
+from mezzofanti.adapters.routing import RoutingContext
+from mezzofanti.errors import ConfigurationError, nearest
+
+__all__ = ["MaloraModel"]
+
+
+class MaloraModel(BaseTuner):
+    """Puts a mixture beside every targeted linear map. Made by `peft.get_peft_model`, not by hand."""
+
+    prefix = "malora_"
+    tuner_layer_cls = MaloraLayer
+    target_module_mapping = {kind: list(names) for kind, names in DEFAULT_TARGETS.items()}
+
+    routing_context: RoutingContext
+
+    def _pre_injection_hook(self, model: nn.Module, config: PeftConfig, adapter_name: str) -> None:
+        self.routing_context = RoutingContext()
+        self._routing_hook = model.register_forward_pre_hook(self.routing_context, with_kwargs=True)
+
+    def inject_adapter(self, model: nn.Module, adapter_name: str, *args: Any, **kwargs: Any) -> None:
+        """Put the adapter in; `ConfigurationError` where no module of the model is meant."""
+        try:
+            super().inject_adapter(model, adapter_name, *args, **kwargs)
+        except NoMatchingPeftModuleError as error:
+            raise ConfigurationError(
+                f"MaloraConfig: {error}", cure=_what_there_is(self, adapter_name)
+            ) from None
+        self._share_out_balance(adapter_name)
+
+    def _share_out_balance(self, adapter_name: str) -> None:
+        config = self._config(adapter_name)
+        layers = [layer for layer in self._layers() if adapter_name in layer.routing]
+        routers = len(layers) if config.router_aux_loss_reduction == "mean" else 1
+        for layer in layers:
+            layer.routing[adapter_name].balance = config.router_aux_loss_coef / routers
+
+    def _create_and_replace(
+        self,
+        peft_config: PeftConfig,
+        adapter_name: str,
+        target: nn.Module,
+        target_name: str,
+        parent: nn.Module,
+        current_key: str,
+        **unused: Any,
+    ) -> None:
+        config = self._config(adapter_name)
+        r = config.rank_pattern.get(get_pattern_key(list(config.rank_pattern), current_key), config.r)
+        alpha_key = get_pattern_key(list(config.alpha_pattern), current_key)
+        alpha = config.alpha_pattern.get(alpha_key, config.lora_alpha)
+        if isinstance(target, MaloraLayer):
+            target.update_layer(adapter_name, r, alpha, config)
+            return
+        layer = Linear(target, adapter_name, self.routing_context, config, r, alpha, current_key)
+        if adapter_name not in self.active_adapters:
+            layer.requires_grad_(False)
+        self._replace_module(parent, target_name, layer, target)
+
+    def _check_merge_allowed(self) -> NoReturn:
+        refuse_merge()
+
+    def unload(self) -> nn.Module:
+        """Return the base model without any adapter."""
+        self._routing_hook.remove()
+        model: nn.Module = super().unload()
+        return model
+
+    def load_balance(self) -> float | None:
+        """Return the load-balance term of the last training pass, mean over the active routers: 1 is an even load."""
+        active = set(self.active_adapters)
+        terms = [
+            term for layer in self._layers() for name, term in layer.load_balance.items() if name in active
+        ]
+        return torch.stack([term.cpu() for term in terms]).mean().item() if terms else None
+
+    def _config(self, adapter_name: str) -> MaloraConfig:
+        return cast(MaloraConfig, self.peft_config[adapter_name])
+
+    def _layers(self) -> list[MaloraLayer]:
+        return [module for module in self.model.modules() if isinstance(module, MaloraLayer)]
+
+
+def _what_there_is(tuner: MaloraModel, adapter_name: str) -> str:
+    linear = (nn.Linear, Conv1D)
+    names = {
+        name.rpartition(".")[2] for name, module in tuner.model.named_modules() if isinstance(module, linear)
+    }
+    asked = tuner._config(adapter_name).target_modules
+    first = asked if isinstance(asked, str) else min(asked or [""])
+    return nearest(first, sorted(names)) if names else "The model has no linear module."
