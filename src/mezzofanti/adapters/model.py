@@ -7,7 +7,7 @@ from typing import Any, NoReturn, cast
 import torch
 from peft.config import PeftConfig
 from peft.tuners.tuners_utils import BaseTuner
-from peft.utils import TRANSFORMERS_MODELS_TO_LORA_TARGET_MODULES_MAPPING as DEFAULT_TARGETS
+from peft.utils import TRANSFORMERS_MODELS_TO_LORA_TARGET_MODULES_MAPPING
 from peft.utils.error import NoMatchingPeftModuleError
 from peft.utils.other import get_pattern_key
 from torch import nn
@@ -26,7 +26,7 @@ class MaloraModel(BaseTuner):
 
     prefix = "malora_"
     tuner_layer_cls = MaloraLayer
-    target_module_mapping = {kind: list(names) for kind, names in DEFAULT_TARGETS.items()}
+    target_module_mapping = TRANSFORMERS_MODELS_TO_LORA_TARGET_MODULES_MAPPING  # type: ignore[assignment]
 
     routing_context: RoutingContext
 
@@ -59,7 +59,7 @@ class MaloraModel(BaseTuner):
         target_name: str,
         parent: nn.Module,
         current_key: str,
-        **unused: Any,
+        parameter_name: str | None = None,
     ) -> None:
         config = self._config(adapter_name)
         r = config.rank_pattern.get(get_pattern_key(list(config.rank_pattern), current_key), config.r)
