@@ -1,0 +1,63 @@
+"""The mean curvature measure: films that carry a load, and the measure of a surface that is not smooth.
+
+    from mezzofanti.curvature import Mesh, density, on_curve, solve_dirichlet
+
+    film = solve_dirichlet(Mesh.disc(refinement=5), boundary=0.0, measure=on_curve([(-0.5, 0), (0.5, 0)], 1.2))
+    film.u, film.steepness.max(), film.measure.total()
+
+The names are loaded when first used: `import mezzofanti.curvature` alone loads neither scipy nor matplotlib.
+Source: Q. Dai, N. S. Trudinger, X.-J. Wang, "The mean curvature measure", J. Eur. Math. Soc. 14 (2012).
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mezzofanti.curvature import exact
+    from mezzofanti.curvature.curvature import NodalMeasure, mean_curvature_measure
+    from mezzofanti.curvature.fitting import fit_mesh
+    from mezzofanti.curvature.measures import Measure, density, on_curve
+    from mezzofanti.curvature.mesh import Mesh
+    from mezzofanti.curvature.problem import solve_problem
+    from mezzofanti.curvature.solve import Film, solve_dirichlet
+
+__all__ = [
+    "Film",
+    "Measure",
+    "Mesh",
+    "NodalMeasure",
+    "density",
+    "exact",
+    "fit_mesh",
+    "mean_curvature_measure",
+    "on_curve",
+    "solve_dirichlet",
+    "solve_problem",
+]
+
+_HOMES = {
+    "Film": "solve",
+    "Measure": "measures",
+    "Mesh": "mesh",
+    "NodalMeasure": "curvature",
+    "density": "measures",
+    "fit_mesh": "fitting",
+    "mean_curvature_measure": "curvature",
+    "on_curve": "measures",
+    "solve_dirichlet": "solve",
+    "solve_problem": "problem",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name == "exact":
+        return importlib.import_module(f"{__name__}.exact")
+    if name in _HOMES:
+        return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

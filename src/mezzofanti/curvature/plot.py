@@ -1,0 +1,188 @@
+"""A picture of a film: the surface from the side, and its steepness from above, with the wires that load it.
+
+Colour is |g| = |Du| / sqrt(1 + |Du|^2), the sine of the slope angle: 0 is level, 1 would be a vertical wall.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mezzofanti.curvature.crossing import cut_by_mesh
+from mezzofanti.curvature.mesh import Floats
+from mezzofanti.curvature.solve import Film
+from mezzofanti.errors import require
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.collections import PolyCollection
+    from matplotlib.colors import Colormap
+    from matplotlib.figure import Figure
+
+__all__ = ["draw_film"]
+
+INK, FAINT, WIRE, PAPER = "#1d2433", "#5b6475", "#e8452c", "#ffffff"
+DARKEST = 0.86  # The colour map is cut here, so that shading stays visible on steep walls.
+LIGHT = np.array([-0.45, 0.35, 0.82]) / np.linalg.norm([-0.45, 0.35, 0.82])
+AZIMUTH, ELEVATION = np.radians(-62.0), np.radians(40.0)
+TALLEST = (
+    0.42  # The film is drawn this share of its width deep at most; flatter ones are stretched and said so.
+)
+
+
+def draw_film(film: Film, path: Path | str, *, title: str = "", dots_per_inch: int = 160) -> Path:
+    """Draw the film to a PNG file (or PDF, SVG by the name's ending) and return its path."""
+    require("curvature", "matplotlib")
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(12.4, 6.0), facecolor=PAPER)
+    grid = figure.add_gridspec(1, 3, width_ratios=(1.28, 1.0, 0.035), wspace=0.04)
+    side, above, bar = (figure.add_subplot(grid[0, k]) for k in range(3))
+    figure.subplots_adjust(left=0.01, right=0.93, top=0.84, bottom=0.1)
+    _surface(side, film)
+    colours = _plan(above, film)
+    label = figure.colorbar(colours, cax=bar)
+    label.set_label("steepness |g|   (0 level, 1 vertical)", color=INK, fontsize=10.5)
+    label.outline.set_visible(False)
+    bar.tick_params(colors=FAINT, labelsize=9)
+    _words(figure, film, title)
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+    figure.savefig(temporary, dpi=dots_per_inch)
+    temporary.replace(path)
+    return path
+
+
+def _words(figure: Figure, film: Film, title: str) -> None:
+    figure.text(
+        0.035, 0.94, title or "A film under a load", fontsize=17, color=INK, weight="bold", va="center"
+    )
+    parts = (
+        f"{film.load.describe()};  {len(film.mesh.points):,} nodes, {len(film.history)} Newton steps, "
+        f"steepest |g| {film.steepness.max():.2f}"
+    )
+    figure.text(0.035, 0.885, parts, fontsize=10.5, color=FAINT, va="center")
+
+
+def _plan(axes: Axes, film: Film) -> PolyCollection:
+    """Steepness on each triangle, as it is (piecewise constant), with level lines of the height."""
+    from matplotlib.tri import Triangulation
+
+    x, y = film.mesh.points.T
+    colours = axes.tripcolor(
+        x,
+        y,
+        film.mesh.triangles,
+        facecolors=film.steepness,
+        cmap=_colours(),
+        vmin=0,
+        vmax=_top(film),
+        rasterized=True,
+    )
+    colours.set_edgecolor("face")
+    if np.ptp(film.u) > 0:
+        axes.tricontour(
+            Triangulation(x, y, film.mesh.triangles),
+            film.u,
+            levels=12,
+            colors=INK,
+            linewidths=0.55,
+            linestyles="solid",
+            alpha=0.55,
+        )
+    for start, end, _, _ in _wires(film):
+        for wide, colour in ((3.6, PAPER), (1.9, WIRE)):
+            axes.plot(
+                [start[:, 0], end[:, 0]],
+                [start[:, 1], end[:, 1]],
+                color=colour,
+                linewidth=wide,
+                solid_capstyle="round",
+            )
+    axes.set_aspect("equal")
+    axes.set_axis_off()
+    axes.set_title("from above: |g| and level lines of the height", fontsize=10.5, color=FAINT, y=-0.08)
+    return colours
+
+
+def _surface(axes: Axes, film: Film) -> None:
+    """The graph in parallel projection, far triangles first, coloured by |g| and shaded by the light's angle."""
+    from matplotlib.collections import PolyCollection
+
+    stretch = _stretch(film)
+    corners = np.column_stack([film.mesh.points, stretch * film.u])
+    screen, depth = _project(corners)
+    triangles = film.mesh.triangles
+    order = np.argsort(depth[triangles].mean(axis=1))
+    colour = _colours()(film.steepness / _top(film))[:, :3] * _shade(corners, triangles)[:, None]
+    faces = PolyCollection(
+        list(screen[triangles[order]]),
+        facecolors=colour[order].clip(0, 1),
+        edgecolors="face",
+        linewidths=0.25,
+        rasterized=True,
+    )
+    axes.add_collection(faces)
+    rim = screen[film.mesh.boundary_edges]
+    axes.plot(rim[..., 0].T, rim[..., 1].T, color=INK, linewidth=1.3, solid_capstyle="round")
+    for start, end, low, high in _wires(film):
+        a = _project(np.column_stack([start, stretch * low]))[0]
+        b = _project(np.column_stack([end, stretch * high]))[0]
+        for wide, shade in ((3.8, PAPER), (2.1, WIRE)):
+            axes.plot(
+                [a[:, 0], b[:, 0]], [a[:, 1], b[:, 1]], color=shade, linewidth=wide, solid_capstyle="round"
+            )
+    axes.autoscale_view()
+    axes.set_aspect("equal")
+    axes.set_axis_off()
+    scale = "" if abs(stretch - 1) < 0.05 else f", heights x {stretch:.2g}"
+    axes.set_title(f"the film{scale}; the wire in red", fontsize=10.5, color=FAINT, y=-0.08)
+
+
+def _project(points: Floats) -> tuple[Floats, Floats]:
+    """Return the place on the paper (P, 2) and the nearness (P,) of points (P, 3)."""
+    right = np.array([-np.sin(AZIMUTH), np.cos(AZIMUTH), 0.0])
+    toward = np.array(
+        [np.cos(AZIMUTH) * np.cos(ELEVATION), np.sin(AZIMUTH) * np.cos(ELEVATION), np.sin(ELEVATION)]
+    )
+    upward = np.cross(toward, right)
+    return points @ np.column_stack([right, upward]), points @ toward
+
+
+def _shade(corners: Floats, triangles: Any) -> Floats:
+    a, b, c = (corners[triangles[:, k]] for k in range(3))
+    normal = np.cross(b - a, c - a)
+    normal /= np.linalg.norm(normal, axis=1)[:, None]
+    return np.asarray(0.72 + 0.36 * (normal @ LIGHT), dtype=np.float64)
+
+
+def _stretch(film: Film) -> float:
+    height = float(np.ptp(film.u)) / (film.mesh.diameter / np.sqrt(2))
+    return float(np.clip(height, FLATTEST, TALLEST)) / height if height > 0 else 1.0
+
+
+def _colours() -> Colormap:
+    from matplotlib import colormaps
+    from matplotlib.colors import ListedColormap
+
+    return ListedColormap(colormaps["YlGnBu"](np.linspace(0.02, DARKEST, 256)))
+
+
+def _top(film: Film) -> float:
+    steepest = float(film.steepness.max())
+    return 1.0 if steepest > 0.7 else max(steepest, 1e-12)
+
+
+def _wires(film: Film) -> list[tuple[Floats, Floats, Floats, Floats]]:
+    """Return for each loaded curve the ends of its pieces (P, 2) and the film's height at them (P,)."""
+    wires = []
+    for curve in film.load.curves:
+        pieces = cut_by_mesh(curve.vertices, film.mesh)
+        heights = film.u[film.mesh.triangles[pieces.triangle]]
+        low, high = ((share * heights).sum(axis=1) for share in (pieces.start_shares, pieces.end_shares))
+        wires.append((pieces.start, pieces.end, low, high))
+    return wires
