@@ -1,0 +1,1 @@
+"""Teachers: whoever answers a request. One file a teacher."""
