@@ -15,7 +15,11 @@ from mezzofanti.files import write_json, write_jsonl
 
 TASKS = ("english", "french", "spanish")
 CODES = {"english": "en", "french": "fr", "spanish": "es", "chinese": "zh"}
-PHRASES = {"english": "Write {} in words.", "french": "Écris {} en lettres.", "spanish": "Escribe {} con letras."}
+PHRASES = {
+    "english": "Write {} in words.",
+    "french": "Écris {} en lettres.",
+    "spanish": "Escribe {} con letras.",
+}
 QUESTIONS = 30
 ROWS = {
     "sequential": [[0, 0, 0], [0.93, 0.03, 0], [0.1, 0.53, 0], [0, 0.02, 0.83]],
@@ -40,7 +44,9 @@ def answers(row: list[float], moment: int, tasks: tuple[str, ...], hostile: str 
         for rank, number in enumerate(numbers(task)):
             right = rank < round(score * QUESTIONS)
             reference = num2words(number, lang=CODES[task])
-            wrong = "Sure! Here is how I would write it." if moment == 0 else num2words(number + 7, lang=drift)
+            wrong = (
+                "Sure! Here is how I would write it." if moment == 0 else num2words(number + 7, lang=drift)
+            )
             rows.append(
                 {
                     "task": task,
@@ -106,11 +112,17 @@ def make_learner(
         write_task(folder, index, task, answers(row, index, tasks, hostile), hostile)
     cost = {"seconds": 66.5, "exam_seconds": 20.1, "samples": 640, "optimizer_steps": 80, "outer_steps": 0}
     more = {"memory_rows": 60, "learning_rate": 0.002, "trainable_parameters": 1_228_800}
-    write_jsonl(folder / "history.jsonl", [{"task": t, "index": i, **cost, **more} for i, t in enumerate(tasks)][: len(kept) - 1])
+    write_jsonl(
+        folder / "history.jsonl",
+        [{"task": t, "index": i, **cost, **more} for i, t in enumerate(tasks)][: len(kept) - 1],
+    )
     settings = {
         "schema": 1,
         "base": {"name": "smollm2-135m", "origin": "package index, Q4_1 file", "license": "Apache-2.0"},
-        "method": {"type": method, **({"inner_steps": 8, "outer_steps": 4} if method == "recurrent-kif" else {})},
+        "method": {
+            "type": method,
+            **({"inner_steps": 8, "outer_steps": 4} if method == "recurrent-kif" else {}),
+        },
         "adapter": {"type": adapter, "rank": 16},
         "training": {"batch_size": 8, "steps": 80},
         "seed": seed,

@@ -6,13 +6,13 @@ Units are those of the SVG's viewBox: WIDTH x HEIGHT, origin at the top left.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mezzofanti.report.names import percent, task_name
 from mezzofanti.report.precision import cell
 from mezzofanti.report.reading import Reading
 
-__all__ = ["Chart", "Line", "Mark", "Tick", "curves"]
+__all__ = ["Chart", "Line", "Mark", "Tick", "curves", "spread"]
 
 WIDTH, HEIGHT = 340, 214
 LEFT, RIGHT, TOP, BOTTOM = 30, 282, 14, 180
@@ -108,17 +108,25 @@ def _last_percent(reading: Reading, task: int) -> str:
 
 
 def _spread_labels(lines: Sequence[Line]) -> list[Line]:
-    """Push the labels at the lines' ends apart until none covers another, inside the plot if they fit."""
-    order = sorted(range(len(lines)), key=lambda i: lines[i].label_y)
-    places = [lines[i].label_y for i in order]
+    places = spread([line.label_y for line in lines], LABEL_GAP, BOTTOM)
+    return [replace(line, label_y=place) for line, place in zip(lines, places, strict=True)]
+
+
+def spread(wanted: Sequence[float], gap: float, bottom: float) -> list[float]:
+    """Places at least `gap` apart, as near as may be to those wanted and none below `bottom`.
+
+    They are pushed down first, in order; what then stands below the bottom pushes the others up again.
+    """
+    order = sorted(range(len(wanted)), key=wanted.__getitem__)
+    places = [wanted[i] for i in order]
     for i in range(1, len(places)):
-        places[i] = max(places[i], places[i - 1] + LABEL_GAP)
-    over = max(places[-1] - BOTTOM, 0.0) if places else 0.0
-    for i in range(len(places) - 1, -1, -1):
-        ceiling = places[i + 1] - LABEL_GAP if i + 1 < len(places) else BOTTOM
-        places[i] = min(places[i], ceiling) if over else places[i]
-    moved = dict(zip(order, places, strict=True))
-    return [Line(line.style, line.marks, line.label, moved[i]) for i, line in enumerate(lines)]
+        places[i] = max(places[i], places[i - 1] + gap)
+    limit = bottom
+    for i in reversed(range(len(places))):
+        places[i] = min(places[i], limit)
+        limit = places[i] - gap
+    found = dict(zip(order, places, strict=True))
+    return [found[i] for i in range(len(wanted))]
 
 
 def _tick(tasks: Sequence[str], index: int) -> str:

@@ -35,7 +35,21 @@ _METHODS = {
     "tasl": "TaSL",
 }
 _ADAPTERS = {"lora": "LoRA", "malora": "MALoRA", "molora": "MoLoRA"}
-_COUNTS = "no one two three four five six seven eight nine ten eleven twelve".split()
+_COUNTS = [
+    "no",
+    "one",
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+    "ten",
+    "eleven",
+    "twelve",
+]
 
 
 def method_name(method: str) -> str:

@@ -16,6 +16,7 @@ from mezzofanti.report.verdict import verdict
 
 if TYPE_CHECKING:
     from jinja2 import Environment
+    from markupsafe import Markup
 
 __all__ = ["write_report"]
 
@@ -45,7 +46,8 @@ def write_report(
     """
     require("train", "jinja2")
     readings = read_learners(folders)
-    write_text(path, _environment().get_template("page.html.jinja").render(_content(readings, title, notes)))
+    page = _environment().get_template("page.html.jinja").render(_content(readings, title, notes))
+    write_text(path, page)
 
 
 def _content(readings: list[Reading], title: str, notes: Sequence[str]) -> dict[str, Any]:
@@ -89,8 +91,17 @@ def _environment() -> Environment:
         duration=names.duration,
         short=_short,
         origin=origin,
+        unbroken=_unbroken,
     )
     return environment
+
+
+def _unbroken(text: str) -> Markup:
+    """Escape a text and hold hyphenated words together: in large letters "Recurrent-" alone looks wrong."""
+    from markupsafe import Markup, escape
+
+    held = Markup('<span class="held">{}</span>')
+    return Markup(" ").join(held.format(word) if "-" in word else escape(word) for word in text.split(" "))
 
 
 def _short(text: str) -> str:

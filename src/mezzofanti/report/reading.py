@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
 from mezzofanti.errors import ConfigurationError, DataError
 from mezzofanti.files import read_json, read_jsonl
@@ -20,6 +20,14 @@ from mezzofanti.files import read_json, read_jsonl
 __all__ = ["Answer", "Finished", "Reading", "SampleRow", "read_learner", "read_learners"]
 
 SCHEMA = 1
+
+
+def _whole(text: str) -> str:
+    """JSON can spell half a surrogate pair; no file, font or browser can take it."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+_Text = Annotated[str, AfterValidator(_whole)]
 
 
 class _Row(BaseModel):
@@ -32,9 +40,9 @@ class Answer(_Row):
 
     task: str
     id: str
-    prompt: str
-    reference: str
-    answer: str
+    prompt: _Text
+    reference: _Text
+    answer: _Text
     score: float
     group: str = "derivable"
 
@@ -56,7 +64,7 @@ class Finished(_Row):
 class SampleRow(_Row):
     """One row a task was taught from."""
 
-    messages: tuple[dict[str, str], ...]
+    messages: tuple[dict[str, _Text], ...]
     lineage: dict[str, Any] = {}
     language: str = ""
     skill: str = ""
@@ -172,7 +180,9 @@ def _matrix(path: Path) -> _Matrix:
 def _check_schema(path: Path, raw: dict[str, Any]) -> None:
     schema = raw.get("schema", SCHEMA)
     if schema != SCHEMA:
-        raise DataError(f"{path} has schema {schema}; this version reads {SCHEMA}.", cure="Update mezzofanti.")
+        raise DataError(
+            f"{path} has schema {schema}; this version reads {SCHEMA}.", cure="Update mezzofanti."
+        )
 
 
 def _parse(path: Path, raw: Any, kind: type[_Parsed], number: int | None = None) -> _Parsed:

@@ -11,9 +11,22 @@ from mezzofanti.report.names import labels
 from mezzofanti.report.precision import Estimate, backward_transfer, cell, overall_performance, proportion
 from mezzofanti.report.reading import Reading, SampleRow
 
-__all__ = ["Cost", "Group", "Setting", "costs", "groups", "matrices", "memory", "origin", "samples", "settings"]
+__all__ = [
+    "Cost",
+    "Group",
+    "Setting",
+    "costs",
+    "groups",
+    "matrices",
+    "memory",
+    "origin",
+    "samples",
+    "settings",
+]
 
 SAMPLES_A_TASK = 3
+# A page is sent to others; where things lie on this machine is nobody else's concern.
+UNSHOWN = ("schema", "base.path", "forked_from")
 
 
 @dataclass(frozen=True)
@@ -93,7 +106,8 @@ def matrices(readings: Sequence[Reading]) -> list[tuple[tuple[Estimate | None, .
 def groups(readings: Sequence[Reading]) -> list[Group]:
     """The last exam scored group by group; empty unless some question is outside the first group."""
     found = [
-        (label, reading, group_scores(reading)) for label, reading in zip(labels(readings), readings, strict=True)
+        (label, reading, group_scores(reading))
+        for label, reading in zip(labels(readings), readings, strict=True)
     ]
     kinds = list(dict.fromkeys(score.group for _, _, scores in found for score in scores))
     if len(kinds) < 2:
@@ -142,7 +156,8 @@ def settings(readings: Sequence[Reading]) -> list[Setting]:
     """Every setting of every method, in the order of the first file that has it."""
     flat = [dict(_flatten(reading.settings)) for reading in readings]
     keys = list(dict.fromkeys(key for table in flat for key in table))
-    return [Setting(key, tuple(table.get(key, "–") for table in flat)) for key in keys if key != "schema"]
+    shown = [key for key in keys if key not in UNSHOWN]
+    return [Setting(key, tuple(table.get(key, "–") for table in flat)) for key in shown]
 
 
 def _flatten(value: Any, prefix: str = "") -> Iterator[tuple[str, str]]:

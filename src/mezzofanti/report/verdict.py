@@ -50,11 +50,12 @@ def _headline(named: list[tuple[str, Reading]]) -> str:
     for name, reading in named:
         fates.setdefault(_fate(reading), []).append(name)
     topic = task_name(named[0][1].tasks[0])
-    subject = f"its {topic}" if len(named) == 1 else f"their {topic}"
-    sentences = []
+    sentences: list[str] = []
     for fate, names in fates.items():
-        owner = subject if len(names) > 1 else f"its {topic}"
-        sentences.append(f"{and_list(names)} {fate.format(owner)}.")
+        whose = f"their {topic}" if len(names) > 1 else f"its {topic}"
+        if sentences:
+            whose = "theirs" if len(names) > 1 else "its own"
+        sentences.append(f"{and_list(names)} {fate.format(whose)}.")
     return " ".join(sentences)
 
 
@@ -79,16 +80,19 @@ def _fate(reading: Reading) -> str:
 
 def _numbers(named: list[tuple[str, Reading]]) -> str:
     tasks = named[0][1].tasks
-    topic, noun = task_name(tasks[0]), task_noun(tasks)
+    topic = task_name(tasks[0])
     ends = [(name, cell(reading, reading.done, 0)) for name, reading in named]
     known = [(name, end.value) for name, end in ends if end is not None]
     if not known:
         return f"No answers to {topic} questions were kept."
     (first_name, first_value), *rest = known
     others = "".join(f", {name} {percent(value)}" for name, value in rest)
-    count = f"{count_word(len(tasks))} {noun}{'s' if len(tasks) > 1 else ''}"
-    answers = f"After {count}, {first_name} answers {percent(first_value)} of its {topic} questions{others}."
+    answers = f"After {_all_of(tasks)}, {first_name} answers {percent(first_value)} of its {topic} questions{others}."
     return f"{answers} {_learned(named, topic)}".strip() if len(tasks) > 1 else answers
+
+
+def _all_of(tasks: Sequence[str]) -> str:
+    return f"{count_word(len(tasks))} {task_noun(tasks)}{'s' if len(tasks) > 1 else ''}"
 
 
 def _learned(named: list[tuple[str, Reading]], topic: str) -> str:
@@ -106,15 +110,15 @@ def _overall(named: list[tuple[str, Reading]]) -> Iterator[str]:
         group = [(name, reading) for name, reading in named if reading.adapter == adapter]
         parts = [part for name, reading in group if (part := _overall_part(name, reading))]
         if parts:
-            on = f" with {adapter_name(adapter)}" if adapter else ""
-            yield f"Over all {len(group[0][1].tasks)} tasks at the end{on}: {'; '.join(parts)}."
+            on = f", with {adapter_name(adapter)}" if adapter else ""
+            yield f"Over all {_all_of(group[0][1].tasks)} at the end{on}: {'; '.join(parts)}."
 
 
 def _overall_part(name: str, reading: Reading) -> str:
     overall, backward = overall_performance(reading), backward_transfer(reading)
     if overall is None:
         return ""
-    kept = f" (BWT {signed_points(backward.value)})" if backward is not None else ""
+    kept = f" (BWT\u00a0{signed_points(backward.value)})" if backward is not None else ""
     return f"{name} {_with_error(overall)}{kept}"
 
 
@@ -135,15 +139,17 @@ def _against_replay(named: list[tuple[str, Reading]]) -> Iterator[str]:
 
 def _comparison(name: str, mine: Estimate, other_name: str, its: Estimate) -> str:
     difference = mine - its
-    points = f"{signed_points(difference.value)} points, standard error {difference.error * 100:.0f}"
+    size = round(abs(difference.value) * 100)
+    by = f"by {size} point{'' if size == 1 else 's'} (standard error {difference.error * 100:.0f})"
     if not difference.clear:
+        where = f"{'above' if difference.value > 0 else 'below'} it {by}" if size else "level with it"
         return (
-            f"{name} does not beat {other_name} here: {points}; "
-            "a difference within one standard error is not an order."
+            f"{name} does not beat {other_name} here: it ends {where}, "
+            "and a difference within one standard error is not an order."
         )
     if difference.value < 0:
-        return f"{name} does not beat {other_name} here: {other_name} is ahead ({points})."
-    return f"{name} beats {other_name} here ({points})."
+        return f"{name} does not beat {other_name} here: {other_name} ends above it {by}."
+    return f"{name} beats {other_name} here {by}."
 
 
 def _caution(readings: Sequence[Reading]) -> str:
