@@ -61,7 +61,7 @@ bench: setup base ## the school benchmark, cell by cell; hours, resumable
 
 docs: setup ## the documentation as a web site in build/site
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[docs]'
-	$(BIN)/mkdocs build --strict
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
 
 clean: ## remove what was built, not what was learnt
 	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
