@@ -6,6 +6,7 @@ Colour is |g| = |Du| / sqrt(1 + |Du|^2), the sine of the slope angle: 0 is level
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,12 +26,11 @@ if TYPE_CHECKING:
 __all__ = ["draw_film"]
 
 INK, FAINT, WIRE, PAPER = "#1d2433", "#5b6475", "#e8452c", "#ffffff"
+LEVELS = 14  # level lines of the height
 DARKEST = 0.86  # The colour map is cut here, so that shading stays visible on steep walls.
 LIGHT = np.array([-0.45, 0.35, 0.82]) / np.linalg.norm([-0.45, 0.35, 0.82])
 AZIMUTH, ELEVATION = np.radians(-62.0), np.radians(40.0)
-TALLEST = (
-    0.42  # The film is drawn this share of its width deep at most; flatter ones are stretched and said so.
-)
+FLATTEST, TALLEST = 0.15, 0.5  # Shares of the width; outside them a film is stretched, and that is said.
 
 
 def draw_film(film: Film, path: Path | str, *, title: str = "", dots_per_inch: int = 160) -> Path:
@@ -70,8 +70,6 @@ def _words(figure: Figure, film: Film, title: str) -> None:
 
 def _plan(axes: Axes, film: Film) -> PolyCollection:
     """Steepness on each triangle, as it is (piecewise constant), with level lines of the height."""
-    from matplotlib.tri import Triangulation
-
     x, y = film.mesh.points.T
     colours = axes.tripcolor(
         x,
@@ -84,27 +82,7 @@ def _plan(axes: Axes, film: Film) -> PolyCollection:
         rasterized=True,
     )
     colours.set_edgecolor("face")
-    if np.ptp(film.u) > 0:
-        axes.tricontour(
-            Triangulation(x, y, film.mesh.triangles),
-            film.u,
-            levels=12,
-            colors=INK,
-            linewidths=0.55,
-            linestyles="solid",
-            alpha=0.55,
-        )
-    for start, end, _, _ in _wires(film):
-        for wide, colour in ((3.6, PAPER), (1.9, WIRE)):
-            axes.plot(
-                [start[:, 0], end[:, 0]],
-                [start[:, 1], end[:, 1]],
-                color=colour,
-                linewidth=wide,
-                solid_capstyle="round",
-            )
-    axes.set_aspect("equal")
-    axes.set_axis_off()
+    _draw_lines(axes, film, lambda points: points[:, :2])
     axes.set_title("from above: |g| and level lines of the height", fontsize=10.5, color=FAINT, y=-0.08)
     return colours
 
@@ -127,20 +105,27 @@ def _surface(axes: Axes, film: Film) -> None:
         rasterized=True,
     )
     axes.add_collection(faces)
-    rim = screen[film.mesh.boundary_edges]
-    axes.plot(rim[..., 0].T, rim[..., 1].T, color=INK, linewidth=1.3, solid_capstyle="round")
-    for start, end, low, high in _wires(film):
-        a = _project(np.column_stack([start, stretch * low]))[0]
-        b = _project(np.column_stack([end, stretch * high]))[0]
-        for wide, shade in ((3.8, PAPER), (2.1, WIRE)):
-            axes.plot(
-                [a[:, 0], b[:, 0]], [a[:, 1], b[:, 1]], color=shade, linewidth=wide, solid_capstyle="round"
-            )
+    _draw_lines(axes, film, lambda points: _project(points * [1.0, 1.0, stretch])[0])
+    scale = "" if abs(stretch - 1) < 0.05 else f", heights x {stretch:.2g}"
+    wires = "; the wire in red" if film.load.curves else ""
+    axes.set_title(f"the film{scale}{wires}", fontsize=10.5, color=FAINT, y=-0.08)
+
+
+def _draw_lines(axes: Axes, film: Film, place: Callable[[Floats], Floats]) -> None:
+    """Draw level lines, the rim and the wires, each put on the paper by `place`: (P, 3) to (P, 2)."""
+    from matplotlib.collections import LineCollection
+
+    strokes = [(_level_lines(film), INK, 0.6, 0.45), (_rim(film), INK, 1.4, 1.0)]
+    strokes += [(_wires(film), PAPER, 3.8, 1.0), (_wires(film), WIRE, 2.0, 1.0)]
+    for (start, end), colour, width, opacity in strokes:
+        segments = np.stack([place(start), place(end)], axis=1)
+        axes.add_collection(
+            LineCollection(list(segments), colors=colour, linewidths=width, alpha=opacity, capstyle="round")
+        )
     axes.autoscale_view()
+    axes.margins(0.02)
     axes.set_aspect("equal")
     axes.set_axis_off()
-    scale = "" if abs(stretch - 1) < 0.05 else f", heights x {stretch:.2g}"
-    axes.set_title(f"the film{scale}; the wire in red", fontsize=10.5, color=FAINT, y=-0.08)
 
 
 def _project(points: Floats) -> tuple[Floats, Floats]:
@@ -177,12 +162,35 @@ def _top(film: Film) -> float:
     return 1.0 if steepest > 0.7 else max(steepest, 1e-12)
 
 
-def _wires(film: Film) -> list[tuple[Floats, Floats, Floats, Floats]]:
-    """Return for each loaded curve the ends of its pieces (P, 2) and the film's height at them (P,)."""
-    wires = []
+def _wires(film: Film) -> tuple[Floats, Floats]:
+    """Return the two ends (P, 3) of the pieces of all loaded curves, on the film."""
+    starts, ends = [np.zeros((0, 3))], [np.zeros((0, 3))]
     for curve in film.load.curves:
         pieces = cut_by_mesh(curve.vertices, film.mesh)
         heights = film.u[film.mesh.triangles[pieces.triangle]]
-        low, high = ((share * heights).sum(axis=1) for share in (pieces.start_shares, pieces.end_shares))
-        wires.append((pieces.start, pieces.end, low, high))
-    return wires
+        starts.append(np.column_stack([pieces.start, (pieces.start_shares * heights).sum(axis=1)]))
+        ends.append(np.column_stack([pieces.end, (pieces.end_shares * heights).sum(axis=1)]))
+    return np.vstack(starts), np.vstack(ends)
+
+
+def _rim(film: Film) -> tuple[Floats, Floats]:
+    corners = np.column_stack([film.mesh.points, film.u])[film.mesh.boundary_edges]
+    return corners[:, 0], corners[:, 1]
+
+
+def _level_lines(film: Film) -> tuple[Floats, Floats]:
+    """Return the two ends (P, 3) of the pieces of the level lines: on each triangle a level is one straight piece."""
+    corners = np.column_stack([film.mesh.points, film.u])[film.mesh.triangles]
+    starts, ends = [np.zeros((0, 3))], [np.zeros((0, 3))]
+    for level in np.linspace(film.u.min(), film.u.max(), LEVELS + 2)[1:-1]:
+        below = corners[:, :, 2] < level
+        cut = corners[(below.sum(axis=1) % 3) > 0]
+        # The lone corner is the one on its own side of the level; the piece joins the two edges that leave it.
+        lone_below = (cut[:, :, 2] < level).sum(axis=1) == 1
+        height = np.where(lone_below[:, None], cut[:, :, 2], -cut[:, :, 2])
+        lone = cut[np.arange(len(cut)), height.argmin(axis=1)]
+        for turn, side in ((1, starts), (2, ends)):
+            other = cut[np.arange(len(cut)), (height.argmin(axis=1) + turn) % 3]
+            share = (level - lone[:, 2]) / (other[:, 2] - lone[:, 2])
+            side.append(lone + share[:, None] * (other - lone))
+    return np.vstack(starts), np.vstack(ends)
