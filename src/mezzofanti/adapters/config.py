@@ -7,16 +7,27 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
 from peft.config import PeftConfig
 
 from mezzofanti.errors import ConfigurationError, nearest
+from mezzofanti.files import write_text
 
 __all__ = ["MALORA", "MaloraConfig", "MethodName"]
 
 INITIALISATIONS = ("svd", "qr")
 REDUCTIONS = ("mean", "sum")
+HEADING = "## Loading this MALoRA adapter"
+LOADING = f"""{HEADING}
+
+PEFT learns what a MALoRA adapter is from one import; without it, loading ends in `KeyError: 'MALORA'`.
+
+```python
+import mezzofanti.adapters  # registers MALoRA with PEFT
+```
+"""
 BIASES = ("none", "all", "malora_only")
 
 
@@ -117,6 +128,13 @@ class MaloraConfig(PeftConfig):
         self._check_sizes()
         self._check_choices()
         self._check_targets()
+
+    def save_pretrained(self, save_directory: str, **kwargs: Any) -> None:
+        """Write `adapter_config.json` as PEFT does, and say in the model card, where there is one, how to load it."""
+        super().save_pretrained(save_directory, **kwargs)
+        card = Path(save_directory) / "README.md"
+        if card.is_file() and HEADING not in (text := card.read_text("utf-8")):
+            write_text(card, f"{text.rstrip()}\n\n{LOADING}")
 
     def scale_of(self, r: int, alpha: float) -> float:
         """Return the scale of the adapter's answer for rank `r`: alpha / r, or alpha / sqrt(r) with `use_rslora`."""

@@ -30,14 +30,14 @@ class Routing:
     balance: float
 
 
-def features_of(base_layer: nn.Module) -> tuple[int, int]:
+def features_of(base_layer: nn.Module, name: str) -> tuple[int, int]:
     """Return the numbers of input and output features of an `nn.Linear` or a `Conv1D`."""
     if isinstance(base_layer, nn.Linear):
         return base_layer.in_features, base_layer.out_features
     if isinstance(base_layer, Conv1D):
         return base_layer.weight.shape[0], base_layer.weight.shape[1]
     raise ConfigurationError(
-        f"MALoRA cannot adapt a {type(base_layer).__name__}.",
+        f"MaloraConfig: {name or 'the module'} is a {type(base_layer).__name__}, which MALoRA cannot adapt.",
         cure="Target torch.nn.Linear or transformers Conv1D modules; leave others out with exclude_modules.",
     )
 
@@ -61,7 +61,7 @@ class MaloraLayer(BaseTunerLayer):
 
     def __init__(self, base_layer: nn.Module, context: RoutingContext, name: str = "") -> None:
         self.base_layer = base_layer
-        self.in_features, self.out_features = features_of(self.get_base_layer())
+        self.in_features, self.out_features = features_of(self.get_base_layer(), name)
         self.layer_name = name
         self.context = context
         self.r: dict[str, int] = {}

@@ -31,7 +31,8 @@ def gate(logits_TE: Tensor, top_k: int, normalise: bool) -> tuple[Tensor, Tensor
     the kept ones to sum to one.
     """
     wide = logits_TE if logits_TE.dtype == torch.float64 else logits_TE.float()
-    probabilities_TE = wide.softmax(dim=-1)
+    # Over the first dimension of the transpose: torch's CPU softmax is slow along a last dimension as short as this.
+    probabilities_TE = wide.mT.softmax(dim=0).mT
     with torch.no_grad():
         chosen_TE = choose(probabilities_TE, top_k)
     gates_TE = probabilities_TE * chosen_TE

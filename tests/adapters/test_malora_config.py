@@ -1,0 +1,69 @@
+"""What a user may write in a MaloraConfig, and what each mistake is answered with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from peft import PeftConfig, mapping
+
+from mezzofanti.adapters import MaloraConfig, registration
+from mezzofanti.adapters.config import MALORA
+from mezzofanti.errors import ConfigurationError
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"r": 33}, "rank r = 33 is above shared_rank = 32"),
+        ({"rank_pattern": {"q_proj": 64}}, "rank r = 64 is above shared_rank = 32"),
+        ({"top_k": 9}, "top_k = 9 is above num_experts = 8"),
+        ({"top_k": 0}, "top_k = 0"),
+        ({"r": 1.5}, "r = 1.5"),
+        ({"num_experts": True}, "num_experts = True"),
+        ({"lora_dropout": 1.0}, "lora_dropout = 1.0"),
+        ({"router_aux_loss_coef": -0.1}, "router_aux_loss_coef = -0.1"),
+        ({"router_aux_loss_coef": float("nan")}, "router_aux_loss_coef = nan"),
+        ({"beta": 0.0}, "beta = 0.0"),
+        ({"bias": "lora_only"}, "'malora_only'"),
+        ({"init_malora_weights": "svg"}, "Did you mean 'svd'?"),
+        ({"router_aux_loss_reduction": "avg"}, "router_aux_loss_reduction = 'avg'"),
+        ({"target_modules": "all-linear", "layers_to_transform": [1]}, "layers_to_transform cannot be used"),
+        ({"layers_pattern": "h"}, "without layers_to_transform"),
+    ],
+)
+def test_mistakes_are_named(settings: dict[str, Any], said: str) -> None:
+    with pytest.raises(ConfigurationError, match="MaloraConfig") as caught:
+        MaloraConfig(**settings)
+    assert said in str(caught.value)
+    assert caught.value.cure
+
+
+def test_it_comes_back_from_json(tmp_path: Path) -> None:
+    config = MaloraConfig(
+        r=6, target_modules=["q_proj"], rank_pattern={"k_proj": 3}, task_type="CAUSAL_LM", beta=2.0
+    )
+    config.save_pretrained(str(tmp_path))
+    again = PeftConfig.from_pretrained(str(tmp_path))
+    assert isinstance(again, MaloraConfig)
+    assert again == config
+    assert '"requires_import": "mezzofanti.adapters"' in (tmp_path / "adapter_config.json").read_text()
+
+
+def test_scale_is_loras() -> None:
+    assert MaloraConfig().scale_of(12, 24) == 2.0
+    assert MaloraConfig(use_rslora=True).scale_of(16, 8) == 2.0
+
+
+def test_the_name_serves_peft_as_a_member_would() -> None:
+    assert MALORA.value == MALORA.name == "MALORA"
+    assert str(MALORA) == "PeftType.MALORA"
+    assert mapping.PEFT_TYPE_TO_PREFIX_MAPPING["MALORA"] == "malora_"  # type: ignore[index]
+
+
+def test_registering_twice_is_harmless_and_a_rival_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    registration.register_malora()
+    monkeypatch.setitem(mapping.PEFT_TYPE_TO_CONFIG_MAPPING, MALORA, PeftConfig)  # type: ignore[misc]
+    with pytest.raises(ConfigurationError, match="already knows an adapter type MALORA"):
+        registration.register_malora()
