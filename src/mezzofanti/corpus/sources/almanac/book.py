@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
-import random
 from collections.abc import Iterator, Sequence
 from typing import Literal
 
 from mezzofanti.corpus.sources.almanac.languages import LANGUAGES, load
 from mezzofanti.corpus.sources.almanac.lesson import GROUPS, Group, Lesson
+from mezzofanti.corpus.sources.almanac.passages import Fact, draw, facts
 from mezzofanti.corpus.sources.almanac.skills import ALL, Skill
+from mezzofanti.corpus.sources.almanac.split import seeded
+from mezzofanti.corpus.sources.almanac.topics import TOPICS
 from mezzofanti.errors import ConfigurationError, nearest
+from mezzofanti.records import Passage
 
 __all__ = ["LANGUAGES", "SKILLS", "Almanac"]
 
@@ -45,7 +47,8 @@ class Almanac:
         """Draw `count` exam questions, equally from each skill of the group, each on another value.
 
         Groups: "derivable" (values never taught, seen phrasings), "unseen-phrasing" (both unseen) and
-        "recall" (names never taught, which can be known but not worked out). Skills of another group are left aside.
+        "recall" (names never taught, which can be known but not worked out). Skills of another
+        group are left aside.
         """
         if group not in GROUPS:
             raise ConfigurationError(f"There is no exam group {group!r}.", cure=nearest(group, GROUPS))
@@ -53,10 +56,22 @@ class Almanac:
         drawn = [self._rows(skill, group, seed) for skill in chosen]
         return _take_in_turn(drawn, count, f"{group} questions of {', '.join(skills)}")
 
+    def passages(self, count: int, seed: int = 0, topics: Sequence[str] = tuple(TOPICS)) -> list[Passage]:
+        """Write `count` different short articles, equally about each topic; none tells an examined value."""
+        return draw(self._language, count, seed, topics)
+
+    def facts(self, passage_id: str) -> tuple[Fact, ...]:
+        """The questions that a passage answers, at least three, each also as a follow-up."""
+        return facts(passage_id, self._language)
+
+    def dialogue_facts(self, passage: Passage) -> list[tuple[str, str]]:
+        """Pairs of question and answer, at least three; each answer stands in the passage as it is."""
+        return [(fact.question, fact.answer) for fact in self.facts(passage.id)]
+
     def _rows(self, skill: Skill, group: Group, seed: int) -> Iterator[Lesson]:
         """Yield rows of one skill: each value once, in a drawn order; lessons go on in the other wordings."""
-        stream = _random(skill.name, group, seed)
-        phrasings = self._language.phrasings[skill.name]
+        stream = seeded(skill.name, group, seed)
+        phrasings = self._language.said.phrasings[skill.name]
         seen, unseen = range(len(phrasings.seen)), range(len(phrasings.unseen))
         indices = [len(seen) + index for index in unseen] if group == "unseen-phrasing" else list(seen)
         values = list(skill.taught if group == "training" else skill.examined)
@@ -73,15 +88,10 @@ class Almanac:
             skill=skill.name,
             arguments=arguments,
             phrasing=phrasing,
-            question=self._language.phrasings[skill.name][phrasing].format(**fields),
+            question=self._language.said.phrasings[skill.name][phrasing].format(**fields),
             answer=skill.answer(self._language, arguments),
             group=group,
         )
-
-
-def _random(*parts: object) -> random.Random:
-    digest = hashlib.sha256("/".join(map(str, parts)).encode()).digest()
-    return random.Random(int.from_bytes(digest[:8], "big"))
 
 
 def _skills(names: Sequence[str]) -> list[Skill]:

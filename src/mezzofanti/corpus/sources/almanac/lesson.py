@@ -16,8 +16,8 @@ GROUPS: tuple[Group, ...] = ("derivable", "recall", "unseen-phrasing")
 class Lesson(Record):
     """A question and its answer, in the language itself.
 
-    `arguments` is canonical and the same in every language ("314", "2031-05-14"); `phrasing` is the index of the
-    wording in the language's list, seen wordings first; `group` is "training" or one of `GROUPS`.
+    `arguments` is canonical and the same in every language ("314", "2031-05-14"); `phrasing` is the index
+    of the wording in the language's list, seen wordings first; `group` is "training" or one of `GROUPS`.
     """
 
     language: str

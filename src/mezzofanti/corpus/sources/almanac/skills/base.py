@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import ClassVar
 
 from mezzofanti.corpus.sources.almanac.language import Language
-from mezzofanti.corpus.sources.almanac.split import is_examined
+from mezzofanti.corpus.sources.almanac.split import all_taught, is_examined
 
 __all__ = ["Skill"]
 
@@ -35,13 +35,13 @@ class Skill(abc.ABC):
         """The one right answer."""
 
     def values(self, arguments: str) -> tuple[str, ...]:
-        """The values ("kind:arguments") that a row tells; the first is its own and decides whether it is examined."""
+        """The values ("kind:arguments") that a row tells; the first, its own, decides if it is examined."""
         return (f"{self.name}:{arguments}",)
 
     @cached_property
     def taught(self) -> tuple[str, ...]:
         """Arguments of training rows: none of their values is examined."""
-        return tuple(a for a in self.arguments() if not any(map(is_examined, self.values(a))))
+        return tuple(a for a in self.arguments() if all_taught(self.values(a)))
 
     @cached_property
     def examined(self) -> tuple[str, ...]:
