@@ -25,8 +25,8 @@ def film_on_a_wire(refinement: int = 7, mass_per_length: float = 1.1) -> Film:
     return solve_dirichlet(mesh, lambda x, y: 0.15 * np.cos(3 * np.arctan2(y, x)), load)
 
 
-def main(picture: Path) -> None:
-    film = film_on_a_wire()
+def main(picture: Path, refinement: int = 7) -> None:
+    film = film_on_a_wire(refinement)
     inside = film.mesh.interior
     print(
         f"asked {film.prescribed[inside].sum():.6f}, measured {film.measure.total():.6f}, off by {film.mismatch:.0e}"

@@ -11,6 +11,7 @@ import itertools
 from collections.abc import Iterable
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mezzofanti.curvature.measures import Curve, Measure
 from mezzofanti.curvature.mesh import Floats, Integers, Mesh
@@ -45,6 +46,7 @@ class _Fit:
         self.points = mesh.points.copy()
         self.held = np.zeros(len(self.points), dtype=bool)
         self.held[mesh.boundary] = True
+        self.sliding, self.rim_edge = _straight_boundary(mesh)
         by_node = np.argsort(mesh.triangles.ravel(), kind="stable")
         counts = np.bincount(mesh.triangles.ravel(), minlength=len(self.points))
         self.around = np.split(by_node // 3, np.cumsum(counts)[:-1])
@@ -60,7 +62,7 @@ class _Fit:
         return self.points
 
     def _follow(self, start: Floats, end: Floats) -> None:
-        edges, share, crossing = self._crossed(start, end)
+        edges, share, crossing, on_rim = self._crossed(start, end)
         on_it = _distance(self.points, start, end) <= 1e-9 * self.mesh.diameter
         self.held |= on_it
         for place in np.argsort(np.minimum(share, 1 - share)):
@@ -68,12 +70,12 @@ class _Fit:
             if on_it[ends].any():
                 continue
             for node in ends:
-                if self._move(int(node), crossing[place]):
+                if self._move(int(node), crossing[place], slide=bool(on_rim[place])):
                     on_it[node] = True
                     break
 
-    def _crossed(self, start: Floats, end: Floats) -> tuple[Integers, Floats, Floats]:
-        """Return the edges (E, 2) that the segment crosses, where along each (E,), and the points (E, 2)."""
+    def _crossed(self, start: Floats, end: Floats) -> tuple[Integers, Floats, Floats, NDArray[np.bool_]]:
+        """Return the edges (E, 2) that the segment crosses, where (E,), the points (E, 2), and which are boundary."""
         a, b = (self.points[self.mesh.edges[:, k]] for k in range(2))
         way, along = end - start, b - a
         across = way[0] * along[:, 1] - way[1] * along[:, 0]
@@ -81,11 +83,11 @@ class _Fit:
         to = a - start
         time = (to[:, 0] * along[:, 1] - to[:, 1] * along[:, 0]) / across
         share = (to[:, 0] * way[1] - to[:, 1] * way[0]) / across
-        hit = np.isfinite(across) & (time >= 0) & (time <= 1) & (share > 0) & (share < 1)
-        return self.mesh.edges[hit], share[hit], start + time[hit, None] * way
+        hit = np.isfinite(across) & (np.abs(time - 0.5) <= 0.5 + 1e-9) & (share > 0) & (share < 1)
+        return self.mesh.edges[hit], share[hit], start + time[hit, None] * way, self.rim_edge[hit]
 
-    def _move(self, node: int, place: Floats) -> bool:
-        if self.held[node]:
+    def _move(self, node: int, place: Floats, *, slide: bool = False) -> bool:
+        if self.held[node] and not (slide and self.sliding[node]):
             return False
         around = self.mesh.triangles[self.around[node]]
         corners = self.points[around]
@@ -95,8 +97,22 @@ class _Fit:
         if (areas < LEAST_AREA * self.mesh.areas[self.around[node]]).any():
             return False
         self.points[node] = place
-        self.held[node] = True
+        self.held[node], self.sliding[node] = True, False
         return True
+
+
+def _straight_boundary(mesh: Mesh) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Return which nodes (N,) lie inside a straight side, where they may slide, and which edges (E,) are boundary."""
+    rim_edge = np.bincount(mesh.edges_and_sides[1].ravel(), minlength=len(mesh.edges)) == 1
+    ends = mesh.edges[rim_edge]
+    way = mesh.points[ends[:, 1]] - mesh.points[ends[:, 0]]
+    way /= np.linalg.norm(way, axis=1)[:, None]
+    turn = np.zeros_like(mesh.points)
+    np.add.at(turn, ends[:, 0], way)
+    np.add.at(turn, ends[:, 1], -way)
+    sliding = np.zeros(len(turn), dtype=bool)
+    sliding[mesh.boundary] = np.linalg.norm(turn[mesh.boundary], axis=1) < 1e-9
+    return sliding, rim_edge
 
 
 def _corners(vertices: Floats) -> Floats:

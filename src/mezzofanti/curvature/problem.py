@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError
 
 from mezzofanti.curvature.expression import parse_field
 from mezzofanti.curvature.fitting import fit_mesh
@@ -102,6 +102,29 @@ class PointLoad(_Frozen):
         return point_mass(self.point, self.mass)
 
 
+_LOADS: dict[str, type[_Frozen]] = {"density": DensityLoad, "line": LineLoad, "point": PointLoad}
+
+
+def _kind(load: Any) -> str | None:
+    """Return which load this is: the key that only its kind has."""
+    return next(
+        (
+            kind
+            for kind in _LOADS
+            if isinstance(load, _LOADS[kind]) or (isinstance(load, dict) and kind in load)
+        ),
+        None,
+    )
+
+
+Load = Annotated[
+    Annotated[DensityLoad, Tag("density")]
+    | Annotated[LineLoad, Tag("line")]
+    | Annotated[PointLoad, Tag("point")],
+    Discriminator(_kind),
+]
+
+
 class Problem(_Frozen):
     """What `mezzo curvature solve` is asked."""
 
@@ -109,7 +132,7 @@ class Problem(_Frozen):
     title: str = ""
     domain: Annotated[DiscDomain | RectangleDomain | MeshDomain, Field(discriminator="shape")] = DiscDomain()
     boundary: Number = 0.0
-    loads: tuple[DensityLoad | LineLoad | PointLoad, ...] = ()
+    loads: tuple[Load, ...] = ()
 
     def measure(self) -> Measure:
         """Return the sum of the loads."""
@@ -157,7 +180,6 @@ def _value(number: Number) -> Any:
 
 
 _DOMAINS: dict[str, type[_Frozen]] = {"disc": DiscDomain, "rectangle": RectangleDomain, "mesh": MeshDomain}
-_LOADS: dict[str, type[_Frozen]] = {"density": DensityLoad, "line": LineLoad, "point": PointLoad}
 
 
 def _refuse_unknown_keys(content: dict[str, Any], path: str) -> None:

@@ -193,6 +193,8 @@ def _boundary_values(mesh: Mesh, boundary: ArrayLike | Field) -> Callable[[Mesh]
     """Return what gives the boundary values of `mesh` or of a coarser one, whose nodes come first in it."""
     if callable(boundary):
         return lambda level: np.array(evaluate(boundary, level.points[level.boundary], "boundary"))
-    values = np.broadcast_to(np.asarray(boundary, dtype=np.float64), (len(mesh.points),))
-    nodal_values(mesh, np.where(np.isin(np.arange(len(values)), mesh.boundary), values, 0.0), "boundary")
-    return lambda level: np.array(values[level.boundary])
+    values = np.array(boundary, dtype=np.float64)
+    if values.shape == (len(mesh.points),):
+        values[mesh.interior] = 0.0  # what stands there is nobody's business, finite or not
+    nodes = nodal_values(mesh, values, "boundary")
+    return lambda level: nodes[level.boundary]

@@ -1,0 +1,83 @@
+"""Surfaces whose measure is known: the solver finds them, with the order that piecewise linear elements have."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from mezzofanti.curvature import Film, Mesh, exact, fit_mesh, solve_dirichlet
+from mezzofanti.curvature.exact import Known
+
+
+def error_in_l2(film: Film, known: Known) -> float:
+    """Root mean square error over the triangles' corners, times the root of the area."""
+    error = film.u - known.height(*film.mesh.points.T)
+    return float(np.sqrt(film.mesh.areas @ (error[film.mesh.triangles] ** 2).mean(axis=1)))
+
+
+def square(low: float, high: float, divisions: int) -> Mesh:
+    return Mesh.rectangle((low, low), (high, high), divisions)
+
+
+SMOOTH = {
+    "scherk": (exact.scherk(), lambda k: square(-1.2, 1.2, 8 << k)),
+    "catenoid": (exact.catenoid(0.5), lambda k: square(0.9, 1.9, 8 << k)),
+    "helicoid": (exact.helicoid(), lambda k: Mesh.rectangle((0.5, -1.0), (2.5, 1.0), 8 << k)),
+    "delaunay": (exact.delaunay(1.0, 0.1, 1.5), lambda k: square(0.3, 1.0, 8 << k)),
+    "cap": (exact.cap(1.2), lambda k: Mesh.disc(refinement=3 + k)),
+    "cylinder": (exact.cylinder(1.2), lambda k: Mesh.disc(refinement=3 + k)),
+}
+
+
+@pytest.mark.parametrize("name", SMOOTH)
+def test_smooth_surfaces_are_found_with_second_order(name: str) -> None:
+    known, mesh = SMOOTH[name]
+    errors = [error_in_l2(solve_dirichlet(mesh(k), known.height, known.measure), known) for k in (1, 2, 3)]
+    orders = np.log2(np.divide(errors[:-1], errors[1:]))
+    assert errors[-1] < 3e-4
+    assert 1.85 < orders[0] < 2.2
+    assert 1.9 < orders[1] < 2.1
+
+
+@pytest.mark.parametrize("slope", [1.0, 5.0])
+def test_a_kink_on_a_mesh_line_is_exact(slope: float) -> None:
+    known = exact.kink(slope)
+    film = solve_dirichlet(square(-1, 1, 16), known.height, known.measure)
+    assert np.abs(film.u - known.height(*film.mesh.points.T)).max() < 1e-11
+
+
+def test_a_kink_off_the_mesh_is_exact_once_the_mesh_is_fitted_to_it() -> None:
+    known = exact.kink(1.0)
+    mesh = Mesh.rectangle((-2 / 3, -1.0), (4 / 3, 1.0), 16)  # x = 0 runs inside cells
+    crossing = solve_dirichlet(mesh, known.height, known.measure)
+    fitted = solve_dirichlet(fit_mesh(mesh, known.measure), known.height, known.measure)
+    assert error_in_l2(crossing, known) > 1e-3
+    assert error_in_l2(fitted, known) < 1e-11
+
+
+def test_a_cone_has_no_mass_at_its_tip() -> None:
+    known = exact.cone(1.0)
+    errors = [
+        error_in_l2(solve_dirichlet(square(-1, 1, n), known.height, known.measure), known) for n in (16, 32)
+    ]
+    assert errors[1] < 0.6 * errors[0] < 0.012
+    measure = solve_dirichlet(square(-1, 1, 64), known.height, known.measure).measure
+    assert measure.in_disc((0, 0), 0.05) < 0.3 < measure.in_disc((0, 0), 0.5)
+
+
+def test_a_mass_on_a_circle_agrees_with_the_closed_form() -> None:
+    known = exact.circle_mass(neck=0.4, radius=0.5)
+    film = solve_dirichlet(Mesh.disc(refinement=6), known.height, known.measure)
+    assert film.load.total(film.mesh) == pytest.approx(2 * np.pi * 0.4, rel=1e-4)
+    assert error_in_l2(film, known) < 2e-4
+    inner = np.hypot(*film.mesh.points.T) < 0.45
+    assert np.ptp(film.u[inner]) < 1e-3  # level inside the circle
+
+
+def test_the_radial_rule_agrees_with_the_closed_forms() -> None:
+    x, y = np.array([0.5, 0.7, 0.0, 0.9]), np.array([0.0, -0.3, 0.05, 0.9])
+    cap, circle = exact.cap(2.0), exact.circle_mass(0.4, 0.5)
+    by_rule = exact.radial(lambda r: r / 2.0, 1.5)
+    assert by_rule(x, y) == pytest.approx(cap.height(x, y) - cap.height(1.5, 0.0), abs=1e-12)
+    by_rule = exact.radial(lambda r: np.where(r > 0.5, 0.4 / np.maximum(r, 0.5), 0.0), 1.5, breaks=[0.5])
+    assert by_rule(x, y) == pytest.approx(circle.height(x, y) - circle.height(1.5, 0.0), abs=1e-10)

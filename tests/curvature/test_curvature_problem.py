@@ -1,0 +1,185 @@
+"""A recipe is read, solved and written out; what is wrong in it is named in one line."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import yaml
+
+from mezzofanti.curvature.expression import parse_field
+from mezzofanti.curvature.problem import read_problem, solve_problem
+from mezzofanti.errors import ConfigurationError, MezzofantiError, SolverError
+
+ROOT = Path(__file__).parents[2]
+READY = ROOT / "recipes" / "curvature" / "film-on-a-wire.yaml"
+
+
+def write(folder: Path, content: object) -> Path:
+    path = folder / "film.yaml"
+    path.write_text(content if isinstance(content, str) else yaml.safe_dump(content))
+    return path
+
+
+def test_the_ready_recipe_is_solved_and_written_out(tmp_path: Path) -> None:
+    content = yaml.safe_load(READY.read_text())
+    content["domain"]["refinement"] = 4
+    film = solve_problem(write(tmp_path, content), tmp_path / "out")
+    summary = json.loads((tmp_path / "out" / "solution.json").read_text())
+    assert {p.name for p in (tmp_path / "out").iterdir()} == {
+        "film.png",
+        "nodes.parquet",
+        "solution.json",
+        "triangles.parquet",
+    }
+    assert summary["steepest"] == film.steepness.max() < 1
+    assert summary["mass_of_load"] == pytest.approx(1.1 * film.load.curves[0].length())
+    assert summary["mass_measured_at_inner_nodes"] == pytest.approx(summary["mass_prescribed_at_inner_nodes"])
+    assert summary["newton"][-1]["residual"] < 1e-10
+    nodes, triangles = (pq.read_table(tmp_path / "out" / f"{n}.parquet") for n in ("nodes", "triangles"))
+    assert np.array_equal(nodes["u"].to_numpy(), film.u)
+    assert nodes["measured_mass"].to_numpy() == pytest.approx(nodes["prescribed_mass"].to_numpy(), abs=1e-10)
+    assert np.hypot(triangles["flux_x"], triangles["flux_y"]).max() == pytest.approx(film.steepness.max())
+    assert (tmp_path / "out" / "film.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_same_recipe_gives_the_same_numbers(tmp_path: Path) -> None:
+    recipe = write(
+        tmp_path, {"domain": {"shape": "rectangle", "divisions": 8}, "loads": [{"density": "1 + x"}]}
+    )
+    for name in ("one", "two"):
+        solve_problem(recipe, tmp_path / name)
+    one, two = ((tmp_path / name / "solution.json").read_bytes() for name in ("one", "two"))
+    assert one == two
+
+
+def test_a_mesh_file_is_found_beside_the_recipe(tmp_path: Path) -> None:
+    corners = {"points": [[0, 0], [2, 0], [0, 2]], "triangles": [[0, 1, 2]]}
+    (tmp_path / "corner.json").write_text(json.dumps(corners))
+    recipe = {
+        "domain": {"shape": "mesh", "file": "corner.json", "refinement": 3},
+        "loads": [{"density": 0.5}],
+    }
+    film = solve_problem(write(tmp_path, recipe), tmp_path / "out")
+    assert film.u.min() < 0 == film.u.max()
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("a: [", "is not YAML"),
+        ("- 1", "holds no settings"),
+        ({"domian": {"shape": "disc"}}, "'domian'. Did you mean 'domain'?"),
+        ({"domain": {"shape": "disk"}}, "'disk' is no shape of a domain. Did you mean 'disc'?"),
+        ({"domain": {"shape": "disc", "radios": 1}}, "Did you mean 'radius'?"),
+        ({"domain": {"shape": "disc", "refinement": 40}}, "less than or equal to 10"),
+        (
+            {"loads": [{"densty": 1}]},
+            "load 1: one of density, line, point must be there, and there is densty.",
+        ),
+        ({"loads": [{"density": 1}, {"line": [[0, 0]], "mass": 1}]}, "load 2 has no key 'mass'"),
+        ({"loads": [{"line": [[0, 0]], "mass_per_length": 1}]}, "at least 2 items"),
+        ({"loads": [{"point": [0, 0], "mass": 1}]}, "A point mass at (0, 0) is no mean curvature measure"),
+        ({"boundary": "sin(z)"}, "names 'z', which is unknown"),
+        ({"boundary": ".inf"}, "is not a formula"),
+        ({"schema": 2}, "Input should be 1"),
+    ],
+)
+def test_what_is_wrong_in_a_recipe_is_named(tmp_path: Path, content: object, said: str) -> None:
+    with pytest.raises(MezzofantiError) as caught:
+        solve_problem(write(tmp_path, content), tmp_path / "out")
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert caught.value.cure
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_overload_writes_nothing(tmp_path: Path) -> None:
+    with pytest.raises(SolverError, match="perimeter"):
+        solve_problem(write(tmp_path, {"loads": [{"density": 2.3}]}), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_missing_recipe_is_named() -> None:
+    with pytest.raises(ConfigurationError, match="There is no recipe"):
+        read_problem("nowhere.yaml")
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("1.5", 1.5),
+        ("-x**2 + 2*y", -0.25 + 0.5),
+        ("r * cos(theta)", 0.5),
+        ("where(x < 0.4, 1, maximum(y, pi))", np.pi),
+        ("sqrt(abs(-4)) / +2", 1.0),
+    ],
+)
+def test_formulas_mean_what_they_say(text: str, value: float) -> None:
+    assert parse_field(text)(np.array([0.5]), np.array([0.25])) == pytest.approx(value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "__import__('os').system('true')",
+        "x.__class__",
+        "(lambda: 1)()",
+        "[x for x in (1,)]",
+        "open('f')",
+        "x if y else 1",
+        "'text'",
+        "True",
+        "cos",
+        "cos(x, y)",
+        "x @ y",
+        "x := 1",
+        "1 +",
+        "(" * 400,
+        "1" * 600,
+        "",
+    ],
+)
+def test_nothing_outside_the_grammar_is_evaluated(text: str) -> None:
+    with pytest.raises(ConfigurationError):
+        parse_field(text)
+
+
+def test_a_formula_without_a_value_is_refused_where_it_is_used(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"'9\*\*9\*\*9\*\*9' is not finite"):
+        solve_problem(write(tmp_path, {"loads": [{"density": "9**9**9**9"}]}), tmp_path / "out")
+
+
+def test_the_example_draws_its_picture(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    spec = importlib.util.spec_from_file_location("film_on_a_wire", ROOT / "examples" / "film_on_a_wire.py")
+    assert spec is not None
+    assert spec.loader is not None
+    example = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(example)
+    example.main(tmp_path / "film.png", refinement=4)
+    assert (tmp_path / "film.png").stat().st_size > 50_000
+    assert "asked 1.9" in capsys.readouterr().out
+    finer = [example.film_on_a_wire(refinement=k).u.min() for k in (4, 5)]
+    assert finer[0] == pytest.approx(finer[1], abs=0.03)
+    assert finer[1] == pytest.approx(-0.4731, abs=0.01)
+
+
+def test_importing_the_room_loads_nothing_heavy() -> None:
+    code = "import sys, mezzofanti.curvature; print({'scipy', 'matplotlib', 'torch'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
+
+
+def test_every_public_name_is_there() -> None:
+    import mezzofanti.curvature as room
+
+    assert all(getattr(room, name) is not None for name in room.__all__)
+    assert set(room.__all__) <= set(dir(room))
+    with pytest.raises(AttributeError, match="critical_load"):
+        room.critical_load  # noqa: B018
