@@ -25,8 +25,8 @@ Maker = Callable[..., Path]
 def reading(method: str, rows: list[list[float | None]], **options: object) -> Reading:
     """A learner in memory, of as many tasks as a row has columns."""
     tasks = ("english", "french", "spanish", "german")[: len(rows[0])]
-    known = {"adapter": "lora", "seed": 0, "questions": (30,) * len(tasks), **options}
-    return Reading(Path(method), method, tasks=tasks, rows=tuple(map(tuple, rows)), **known)  # type: ignore[arg-type]
+    known = {"adapter": "lora", "seed": 0, "tasks": tasks, "questions": (30,) * len(tasks), **options}
+    return Reading(Path(method), method, rows=tuple(map(tuple, rows)), **known)  # type: ignore[arg-type]
 
 
 def test_the_verdict_of_the_school(school: list[Path]) -> None:
@@ -91,6 +91,19 @@ def test_only_one_and_the_same_adapter_and_seed_are_compared() -> None:
 )
 def test_what_became_of_the_first_task(rows: list[list[float | None]], headline: str) -> None:
     assert verdict([reading("sequential", rows)]).headline == headline
+
+
+def test_a_task_that_is_no_language_is_nobodys() -> None:
+    known = [
+        reading(method, rows, tasks=("sst-2", "cb"))
+        for method, rows in (
+            ("sequential", [[0, 0], [0.9, 0], [0, 1]]),
+            ("replay", [[0, 0], [0.9, 0], [0.9, 1]]),
+        )
+    ]
+    said = verdict(known)
+    assert said.headline == "Sequential lost sst-2. Replay kept it."
+    assert said.numbers.startswith("After two tasks, Sequential answers 0\u00a0% of the sst-2 questions")
 
 
 def test_a_running_learner_is_named_and_left_out(learner: Maker) -> None:
@@ -164,6 +177,7 @@ def test_labels_tell_learners_apart() -> None:
     rows: list[list[float | None]] = [[0], [1]]
     one, two = reading("recurrent-kif", rows), reading("recurrent-kif", rows, adapter="malora")
     assert labels([one, reading("ewc", rows)]) == ["Recurrent-KIF", "EWC"]
+    assert labels([one, two, reading("replay", rows)])[2] == "Replay"
     assert labels([one, two]) == ["Recurrent-KIF (LoRA)", "Recurrent-KIF (MALoRA)"]
     assert labels([one, reading("recurrent-kif", rows, seed=1)]) == [
         "Recurrent-KIF, seed 0",

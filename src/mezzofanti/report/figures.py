@@ -18,6 +18,7 @@ WIDTH, HEIGHT = 340, 214
 LEFT, RIGHT, TOP, BOTTOM = 30, 282, 14, 180
 LABEL_GAP = 13.0
 FULL_NAMES = 4
+CROWDED = 8
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,7 @@ class Chart:
     lines: tuple[Line, ...]
     x_ticks: tuple[Tick, ...]
     y_ticks: tuple[Tick, ...]
+    mark_size: float
     summary: str
 
 
@@ -79,7 +81,10 @@ def _chart(readings: Sequence[Reading], names: Sequence[str], task: int) -> Char
         task=tasks[task],
         learned_at=_x(task + 1, len(tasks)),
         lines=tuple(drawn),
-        x_ticks=tuple(Tick(_x(i, len(tasks)), _tick(tasks, i)) for i in range(len(tasks) + 1)),
+        x_ticks=tuple(
+            Tick(_x(i, len(tasks)), _tick(tasks, i)) for i in range(0, len(tasks) + 1, _stride(tasks))
+        ),
+        mark_size=4.0 if len(tasks) < CROWDED else 2.4,
         y_ticks=tuple(Tick(_y(share / 100), str(share)) for share in (0, 50, 100)),
         summary="; ".join(f"{names[line.style]} ends at {line.label} %" for line in drawn),
     )
@@ -87,7 +92,7 @@ def _chart(readings: Sequence[Reading], names: Sequence[str], task: int) -> Char
 
 def _line(reading: Reading, name: str, style: int, task: int, count: int) -> Line:
     # Methods that agree would hide one another: each line stands a little aside.
-    aside = (style - (count - 1) / 2) * 4.0
+    aside = (style - (count - 1) / 2) * (4.0 if len(reading.tasks) < CROWDED else 1.0)
     marks = []
     for after in range(len(reading.rows)):
         known = cell(reading, after, task)
@@ -127,6 +132,10 @@ def spread(wanted: Sequence[float], gap: float, bottom: float) -> list[float]:
         limit = places[i] - gap
     found = dict(zip(order, places, strict=True))
     return [found[i] for i in range(len(wanted))]
+
+
+def _stride(tasks: Sequence[str]) -> int:
+    return 1 + len(tasks) // CROWDED
 
 
 def _tick(tasks: Sequence[str], index: int) -> str:

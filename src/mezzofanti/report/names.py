@@ -65,16 +65,22 @@ def adapter_name(adapter: str) -> str:
 def labels(readings: Sequence[Reading]) -> list[str]:
     """One distinct name a learner: the method, and as much more (adapter, seed, folder) as tells them apart."""
     names = [method_name(reading.method) for reading in readings]
-    if len({reading.adapter for reading in readings}) > 1:
-        names = [
-            f"{name} ({adapter_name(r.adapter)})" if r.adapter else name
-            for name, r in zip(names, readings, strict=True)
-        ]
-    if len(set(names)) < len(names):
-        names = [f"{name}, seed {r.seed}" for name, r in zip(names, readings, strict=True)]
-    if len(set(names)) < len(names):
-        names = [f"{name}, {r.folder}" for name, r in zip(names, readings, strict=True)]
+    details = (
+        [f" ({adapter_name(r.adapter)})" for r in readings],
+        [f", seed {r.seed}" for r in readings],
+        [f", {r.folder}" for r in readings],
+    )
+    for detail in details:
+        names = _told_apart(names, detail)
     return names
+
+
+def _told_apart(names: list[str], details: list[str]) -> list[str]:
+    """Add its detail to a name that several bear, where the detail differs among them."""
+    differing = {
+        name: len({d for n, d in zip(names, details, strict=True) if n == name}) > 1 for name in set(names)
+    }
+    return [name + detail * differing[name] for name, detail in zip(names, details, strict=True)]
 
 
 @cache

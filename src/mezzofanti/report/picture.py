@@ -172,7 +172,15 @@ def _write_ends(axes: Axes, sheet: _Sheet, readings: Sequence[Reading], task: in
     shown = [(done, end.value, colour) for done, end, colour in ends if end is not None]
     places = spread([-value for _, value, _ in shown], 0.1, 0.0)
     for (done, value, colour), place in zip(shown, places, strict=True):
-        _write(axes, sheet.x(done) + 0.2, -place, percent(value), va="center", color=colour, size=9.5)
+        _write(
+            axes,
+            sheet.x(done) + 0.13 + 0.035 * len(readings),
+            -place,
+            percent(value),
+            va="center",
+            color=colour,
+            size=9.5,
+        )
 
 
 def _wrap(text: str, inches: float) -> str:

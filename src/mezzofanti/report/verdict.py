@@ -10,6 +10,7 @@ from mezzofanti.report.names import (
     and_list,
     count_word,
     labels,
+    language_code,
     percent,
     signed_points,
     task_name,
@@ -49,14 +50,21 @@ def _headline(named: list[tuple[str, Reading]]) -> str:
     fates: dict[str, list[str]] = {}
     for name, reading in named:
         fates.setdefault(_fate(reading), []).append(name)
-    topic = task_name(named[0][1].tasks[0])
+    tasks = named[0][1].tasks
     sentences: list[str] = []
     for fate, names in fates.items():
-        whose = f"their {topic}" if len(names) > 1 else f"its {topic}"
-        if sentences:
-            whose = "theirs" if len(names) > 1 else "its own"
+        whose = _whose(tasks[0], many=len(names) > 1, again=bool(sentences))
         sentences.append(f"{and_list(names)} {fate.format(whose)}.")
     return " ".join(sentences)
+
+
+def _whose(task: str, *, many: bool, again: bool) -> str:
+    """'its English', then 'theirs'; a task that is no language is nobody's."""
+    if not language_code(task):
+        return "it" if again else task
+    if again:
+        return "theirs" if many else "its own"
+    return f"{'their' if many else 'its'} {task_name(task)}"
 
 
 def _fate(reading: Reading) -> str:
@@ -80,14 +88,14 @@ def _fate(reading: Reading) -> str:
 
 def _numbers(named: list[tuple[str, Reading]]) -> str:
     tasks = named[0][1].tasks
-    topic = task_name(tasks[0])
+    topic, owner = task_name(tasks[0]), "its" if language_code(tasks[0]) else "the"
     ends = [(name, cell(reading, reading.done, 0)) for name, reading in named]
     known = [(name, end.value) for name, end in ends if end is not None]
     if not known:
         return f"No answers to {topic} questions were kept."
-    (first_name, first_value), *rest = known
-    others = "".join(f", {name} {percent(value)}" for name, value in rest)
-    answers = f"After {_all_of(tasks)}, {first_name} answers {percent(first_value)} of its {topic} questions{others}."
+    (first_name, first), *rest = [(name, percent(value)) for name, value in known]
+    others = "".join(f", {name} {value}" for name, value in rest)
+    answers = f"After {_all_of(tasks)}, {first_name} answers {first} of {owner} {topic} questions{others}."
     return f"{answers} {_learned(named, topic)}".strip() if len(tasks) > 1 else answers
 
 
@@ -108,7 +116,8 @@ def _overall(named: list[tuple[str, Reading]]) -> Iterator[str]:
     """One sentence an adapter: only what shares one is compared."""
     for adapter in dict.fromkeys(reading.adapter for _, reading in named):
         group = [(name, reading) for name, reading in named if reading.adapter == adapter]
-        parts = [part for name, reading in group if (part := _overall_part(name, reading))]
+        named_once = [(name.replace(f" ({adapter_name(adapter)})", ""), reading) for name, reading in group]
+        parts = [part for name, reading in named_once if (part := _overall_part(name, reading))]
         if parts:
             on = f", with {adapter_name(adapter)}" if adapter else ""
             yield f"Over all {_all_of(group[0][1].tasks)} at the end{on}: {'; '.join(parts)}."
