@@ -1,0 +1,42 @@
+"""Teaching task after task, and measuring what was kept. Names resolve on first use; reading a folder needs no torch."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mezzofanti.continual.learner import Learner
+    from mezzofanti.continual.memory import Memory
+    from mezzofanti.continual.metrics import AccuracyMatrix
+    from mezzofanti.continual.settings import AdapterSettings, TrainingSettings
+    from mezzofanti.continual.state import LearnerFolder
+    from mezzofanti.continual.stream import Task, TaskStream
+
+__all__ = [
+    "AccuracyMatrix",
+    "AdapterSettings",
+    "Learner",
+    "LearnerFolder",
+    "Memory",
+    "Task",
+    "TaskStream",
+    "TrainingSettings",
+]
+
+_MODULES = {
+    "AccuracyMatrix": "metrics",
+    "AdapterSettings": "settings",
+    "Learner": "learner",
+    "LearnerFolder": "state",
+    "Memory": "memory",
+    "Task": "stream",
+    "TaskStream": "stream",
+    "TrainingSettings": "settings",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)

@@ -1,0 +1,269 @@
+"""A learner is a folder that is taught task after task.
+
+    learner = Learner.open("learner/", base="smollm2-135m", method=RecurrentKIF())
+    learner.learn_stream(TaskStream([english, french, spanish]))
+    learner.matrix.bwt
+
+Killed at any point, the same calls go on where they stopped and end with the same weights (same machine, versions and
+thread count, on CPU). `state.py` says what lies in the folder.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+import shutil
+import time
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from mezzofanti.bases import Base, resolve
+from mezzofanti.continual.memory import Memory
+from mezzofanti.continual.methods import Method, create
+from mezzofanti.continual.metrics import AccuracyMatrix
+from mezzofanti.continual.pupil import Pupil
+from mezzofanti.continual.settings import AdapterSettings, TrainingSettings
+from mezzofanti.continual.state import BEFORE, LearnerFolder
+from mezzofanti.continual.stream import Task, TaskStream
+from mezzofanti.errors import ConfigurationError, StateError, require
+from mezzofanti.evaluation.questions import Question
+from mezzofanti.files import read_json, read_jsonl, write_json, write_jsonl
+
+__all__ = ["Learner"]
+
+Progress = Callable[[str, int, int], None]
+LIBRARIES = ("torch", "transformers", "peft", "tokenizers", "mezzofanti")
+
+
+class Learner:
+    """One adapter on one base, taught by one method. Make it with `Learner.open`."""
+
+    def __init__(self, folder: LearnerFolder, settings: dict[str, Any], base: Base, progress: Progress | None) -> None:
+        self.folder = folder
+        self.settings = settings
+        self.base = base
+        self.progress = progress
+        self.method: Method = create(settings["method"])
+        self.adapter = AdapterSettings.model_validate(settings["adapter"])
+        self.training = TrainingSettings.model_validate(settings["training"])
+        self.memory = Memory(settings["memory_rows"], folder.path / "memory")
+        self._pupil: Pupil | None = None
+
+    @classmethod
+    def open(
+        cls,
+        folder: Path | str,
+        *,
+        base: str | Path | Base | None = None,
+        method: Method | None = None,
+        adapter: AdapterSettings | None = None,
+        training: TrainingSettings | None = None,
+        memory_rows: int | None = None,
+        seed: int | None = None,
+        progress: Progress | None = None,
+    ) -> Learner:
+        """Open the learner in `folder`, or begin one there. What is not given is what it was begun with.
+
+        Raises `StateError` where a setting given differs from what the learner was begun with,
+        `ConfigurationError` where a new one has no base, `MissingExtraError` without the `train` extra.
+        """
+        require("train", "torch", "transformers", "peft", "accelerate", "safetensors")
+        place = LearnerFolder(folder)
+        given = {
+            "method": None if method is None else method.settings,
+            "adapter": None if adapter is None else adapter.model_dump(mode="json"),
+            "training": None if training is None else training.model_dump(mode="json"),
+            "memory_rows": memory_rows,
+            "seed": seed,
+        }
+        if place.exists:
+            settings = place.settings()
+            _agree(place, settings, given)
+            found = base if isinstance(base, Base) else resolve(base or settings["base"]["path"])
+        else:
+            if base is None:
+                raise ConfigurationError(f"A new learner in {folder} needs a base.", cure="Give base='smollm2-135m'.")
+            found = base if isinstance(base, Base) else resolve(base)
+            settings = _new_settings(found, given)
+            place.write_settings(settings)
+        return cls(place, settings, found, progress)
+
+    @property
+    def matrix(self) -> AccuracyMatrix:
+        """The accuracy matrix so far."""
+        return self.folder.matrix()
+
+    @property
+    def learned(self) -> list[str]:
+        """Names of the tasks learned, in order."""
+        return self.folder.learned()
+
+    def learn_stream(self, stream: TaskStream, *, until: int | None = None) -> AccuracyMatrix:
+        """Learn every task of `stream` not yet learned (the first `until` of them), examining all after each."""
+        self.folder.expect(stream.names)
+        self._examine_before(stream)
+        for index, task in enumerate(stream.tasks[:until], 1):
+            if index > len(self.learned):
+                self._learn(index, task, stream)
+        return self.folder.matrix(stream.names)
+
+    def learn(self, task: Task) -> AccuracyMatrix:
+        """Learn one more task. Earlier tasks are examined with the questions they were learned with."""
+        earlier = [self._remembered(index, name) for index, name in enumerate(self.learned, 1)]
+        return self.learn_stream(TaskStream([*earlier, task]))
+
+    def evaluate(self, stream: TaskStream) -> AccuracyMatrix:
+        """Examine every adapter this learner has saved, oldest first, with the questions of `stream`, anew."""
+        self.folder.expect(stream.names)
+        for index, name in enumerate([BEFORE, *self.learned]):
+            self._examine(index, name, stream, self.folder.folder_of(index, name))
+            self.folder.refresh(stream.names)
+        return self.folder.matrix(stream.names)
+
+    def fork(self, folder: Path | str, *, method: Method | None = None) -> Learner:
+        """Copy this learner, with all it has learned, to a new `folder`; it may go on by another `method`."""
+        target = Path(folder)
+        if target.exists():
+            raise StateError(f"{target} exists already.", cure="Name a new folder.")
+        temporary = target.with_name(f".{target.name}.tmp")
+        shutil.rmtree(temporary, ignore_errors=True)
+        shutil.copytree(self.folder.path, temporary, ignore=shutil.ignore_patterns("work"))
+        settings = {**self.settings, "forked_from": str(self.folder.path)}
+        if method is not None:
+            settings["method"] = method.settings
+        LearnerFolder(temporary).write_settings(settings)
+        temporary.replace(target)
+        forked = Learner.open(target, base=self.base, progress=self.progress)
+        forked.folder.refresh(self.matrix.tasks)
+        return forked
+
+    # ---- one task --------------------------------------------------------------------------------------------
+
+    def _examine_before(self, stream: TaskStream) -> None:
+        known = self.folder.folder_of(0, BEFORE) / "scores.json"
+        if not known.is_file():
+            self._examine(0, BEFORE, stream, self.folder.folder_of(0, BEFORE), {})
+            self.folder.refresh(stream.names)
+
+    def _learn(self, index: int, task: Task, stream: TaskStream) -> None:
+        work = self.folder.work_of(index)
+        fingerprint = _fingerprint(task)
+        _same_rows(work, fingerprint, task)
+        trained = work / "trained"
+        if not (trained / "record.json").is_file():
+            self._train(index, task, stream, work)
+        self.memory.add(task.name, [s.model_dump(mode="json") for s in task.train], seed=self.settings["seed"])
+        record = {**read_json(trained / "record.json"), "fingerprint": fingerprint}
+        self._examine(index, task.name, stream, trained, record, task=task)
+        final = self.folder.folder_of(index, task.name)
+        final.parent.mkdir(parents=True, exist_ok=True)
+        trained.replace(final)
+        shutil.rmtree(work)
+        self.folder.refresh(stream.names)
+
+    def _train(self, index: int, task: Task, stream: TaskStream, work: Path) -> None:
+        pupil = self._pupil_after(index - 1)
+        started = time.perf_counter()
+        whole = stream.tasks if getattr(self.method, "whole_stream", False) else (task,)
+        rows = [sample for one in whole for sample in one.train]
+        record, log = pupil.learn(
+            rows,
+            self.memory.rows(before=task.name),
+            self.method,
+            work=work,
+            seed=_task_seed(self.settings["seed"], index),
+            progress=self._say(f"{self.method.name} learns {task.name}"),
+        )
+        record = {"task": task.name, "index": index, "seconds": time.perf_counter() - started, **record}
+        temporary = work / "trained.tmp"
+        shutil.rmtree(temporary, ignore_errors=True)
+        pupil.save(temporary / "adapter")
+        write_jsonl(temporary / "metrics.jsonl", [{"task": task.name, **row} for row in log])
+        write_json(temporary / "record.json", record)
+        temporary.replace(work / "trained")
+
+    def _examine(
+        self,
+        index: int,
+        name: str,
+        stream: TaskStream,
+        folder: Path,
+        record: dict[str, Any],
+        task: Task | None = None,
+    ) -> None:
+        pupil = self._pupil_after(index)
+        started = time.perf_counter()
+        label = f"exam after {name}" if index else "exam before any lesson"
+        answers = pupil.examine({t.name: t.test for t in stream}, progress=self._say(f"{self.method.name}, {label}"))
+        write_jsonl(folder / "answers.jsonl", [answer.model_dump(mode="json") for answer in answers])
+        if task is not None:
+            write_jsonl(folder / "questions.jsonl", [q.model_dump(mode="json") for q in task.test])
+            write_jsonl(folder / "sample-rows.jsonl", [s.model_dump(mode="json") for s in task.train[:12]])
+            write_json(folder / "record.json", {**record, "exam_seconds": time.perf_counter() - started})
+        write_json(folder / "scores.json", {"schema": 1, **pupil.scores(answers)})
+
+    # ---- the model -------------------------------------------------------------------------------------------
+
+    def _pupil_after(self, index: int) -> Pupil:
+        """The model as it was after task `index`; kept in memory from one task to the next."""
+        if self._pupil is None:
+            self._pupil = Pupil(self.base, self.adapter, self.training, seed=self.settings["seed"])
+        if self._pupil.index != index:
+            adapter = self.folder.work_of(index) / "trained" / "adapter"
+            if not adapter.is_dir() and index:
+                adapter = self.folder.folder_of(index, self.learned[index - 1]) / "adapter"
+            self._pupil.become(index, adapter if index else None)
+        return self._pupil
+
+    def _remembered(self, index: int, name: str) -> Task:
+        folder = self.folder.folder_of(index, name)
+        samples = [row for row in self.memory.rows() if row] or list(read_jsonl(folder / "sample-rows.jsonl"))
+        questions = [Question.model_validate(row) for row in read_jsonl(folder / "questions.jsonl")]
+        return Task.model_validate({"name": name, "train": samples[:1], "test": questions})
+
+    def _say(self, what: str) -> Callable[[int, int], None] | None:
+        progress = self.progress
+        return None if progress is None else lambda done, total: progress(what, done, total)
+
+
+def _task_seed(seed: int, index: int) -> int:
+    return seed * 1000 + index
+
+
+def _fingerprint(task: Task) -> str:
+    rows = [*(s.model_dump(mode="json") for s in task.train), *(q.model_dump(mode="json") for q in task.test)]
+    return hashlib.sha256(json.dumps(rows, ensure_ascii=False).encode()).hexdigest()[:16]
+
+
+def _same_rows(work: Path, fingerprint: str, task: Task) -> None:
+    """A task half learned from other rows must not be continued with these."""
+    path = work / "task.json"
+    if path.is_file() and read_json(path)["fingerprint"] != fingerprint:
+        raise StateError(f"The rows of task {task.name!r} changed since it was begun.", cure=f"Remove {work} to begin it anew.")
+    write_json(path, {"task": task.name, "fingerprint": fingerprint})
+
+
+def _new_settings(base: Base, given: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "schema": 1,
+        "base": {"name": base.name, "origin": base.origin, "license": base.license, "path": str(base.path)},
+        "method": given["method"] or create({"type": "recurrent-kif"}).settings,
+        "adapter": given["adapter"] or AdapterSettings().model_dump(mode="json"),
+        "training": given["training"] or TrainingSettings().model_dump(mode="json"),
+        "memory_rows": 60 if given["memory_rows"] is None else given["memory_rows"],
+        "seed": given["seed"] or 0,
+        "versions": {name: version(name) for name in LIBRARIES},
+        "machine": f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
+    }
+
+
+def _agree(place: LearnerFolder, settings: dict[str, Any], given: dict[str, Any]) -> None:
+    for name, value in given.items():
+        if value is not None and value != settings[name]:
+            raise StateError(
+                f"The learner in {place.path} was begun with {name} = {settings[name]!r}, not {value!r}.",
+                cure="Use another folder, or leave the setting as it was.",
+            )

@@ -1,0 +1,147 @@
+"""The model that sits in the class: a base with one adapter, which learns and answers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer, set_seed
+
+from mezzofanti.bases import Base
+from mezzofanti.continual.encoding import encode, use_training_template
+from mezzofanti.continual.loss import labelled_loss
+from mezzofanti.continual.memory import Memory, Row
+from mezzofanti.continual.methods.base import Method, Plan
+from mezzofanti.continual.methods.recurrent_kif import RecurrentKIF
+from mezzofanti.continual.settings import AdapterSettings, TrainingSettings
+from mezzofanti.continual.training import rounds_journal, train
+from mezzofanti.evaluation.exam import Answer, examine, group_scores, score
+from mezzofanti.evaluation.questions import Question
+from mezzofanti.files import read_jsonl
+from mezzofanti.records import Sample
+
+__all__ = ["Pupil"]
+
+
+class Pupil:
+    """A base model with one adapter. `index` says after how many tasks its weights are (-1: not yet loaded)."""
+
+    def __init__(self, base: Base, adapter: AdapterSettings, training: TrainingSettings, *, seed: int) -> None:
+        self.base, self.adapter, self.training, self.seed = base, adapter, training, seed
+        self.tokenizer = AutoTokenizer.from_pretrained(base.path)
+        self.template = use_training_template(self.tokenizer)
+        self.model: Any = None
+        self.index = -1
+
+    def become(self, index: int, adapter: Path | None) -> None:
+        """Load the weights after task `index`: a fresh adapter (None), or the one saved in the folder `adapter`."""
+        from peft import PeftModel, get_peft_model
+
+        model: Any = AutoModelForCausalLM.from_pretrained(self.base.path, dtype=_dtype(self.training.dtype))
+        if adapter is None:
+            set_seed(self.seed)
+            self.model = get_peft_model(model, self.adapter.build(model))
+        else:
+            if self.adapter.type == "malora":
+                import mezzofanti.adapters  # noqa: F401  (PEFT finds MALoRA once it is imported)
+            self.model = PeftModel.from_pretrained(model, str(adapter), is_trainable=True)
+        if torch.cuda.is_available():
+            self.model.to("cuda")
+        self.index = index
+
+    def learn(
+        self,
+        samples: Sequence[Sample],
+        memory: Sequence[Row],
+        method: Method,
+        *,
+        work: Path,
+        seed: int,
+        progress: Any = None,
+    ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+        """Learn one task; return its record (samples, steps, ...) and the training log."""
+        rows, dropped = encode(samples, self.tokenizer, max_length=self.training.max_length)
+        old, _ = encode(map(Sample.model_validate, memory), self.tokenizer, max_length=self.training.max_length)
+        plan = Plan(steps=self.training.max_steps, batch_size=self.training.per_device_train_batch_size, seed=seed)
+        batches = method.training_data(rows, old, plan)
+        method.prepare_model(self.model, self.index)
+        journal = work / "rounds.jsonl"
+        if isinstance(method, RecurrentKIF):
+            _seat(method, old, journal)
+        log = train(
+            self.model, self.tokenizer, batches, method, self.training, work=work, seed=seed, progress=progress
+        )
+        self.index += 1
+        outer = getattr(method, "outer_steps_done", 0) if getattr(method, "active", False) else 0
+        record = _record(self.model, batches, outer, len(old), dropped, self.training)
+        return record, [*log, *_rounds(journal)]
+
+    def examine(self, papers: dict[str, tuple[Question, ...]], progress: Any = None) -> list[Answer]:
+        """Answer every question of every paper."""
+        return examine(
+            self.model,
+            self.tokenizer,
+            dict(papers),
+            max_new_tokens=self.training.max_new_tokens,
+            batch_size=self.training.per_device_eval_batch_size,
+            progress=progress,
+        )
+
+    @staticmethod
+    def scores(answers: Sequence[Answer]) -> dict[str, Any]:
+        """What `scores.json` holds: the matrix's cells, how many questions each rests on, and every group's score."""
+        names = list(dict.fromkeys(answer.task for answer in answers))
+        counts = {name: sum(a.task == name and a.group == "derivable" for a in answers) for name in names}
+        return {
+            "scores": {name: score(answers, name) for name in names},
+            "questions": counts,
+            "groups": group_scores(answers),
+        }
+
+    def save(self, folder: Path) -> None:
+        """Write the adapter as a PEFT folder, with the tokenizer it was trained with."""
+        self.model.save_pretrained(folder)
+        self.tokenizer.save_pretrained(folder)
+
+
+def _seat(method: RecurrentKIF, old: list[dict[str, Any]], journal: Path) -> None:
+    # the learner keeps the memory, as text; the method is lent its encoded rows for this task
+    method.memory = Memory(len(old))
+    if old:
+        method.memory.add("earlier", old)
+    method.task_name = "now"
+    method.remembers = False
+    method.on_round = rounds_journal(journal)
+    method.outer_loss = labelled_loss
+
+
+def _record(
+    model: Any, batches: list[list[Row]], outer: int, memory: int, dropped: int, training: TrainingSettings
+) -> dict[str, Any]:
+    trainable = sum(p.numel() for p in model.parameters() if p.requires_grad)
+    size = training.per_device_train_batch_size
+    return {
+        "samples": sum(len(batch) for batch in batches) + outer * min(size, memory),
+        "optimizer_steps": len(batches) + outer,
+        "outer_steps": outer,
+        "memory_rows": memory,
+        "dropped_rows": dropped,
+        "learning_rate": training.learning_rate,
+        "trainable_parameters": trainable,
+    }
+
+
+def _rounds(journal: Path) -> list[dict[str, Any]]:
+    # a resumed task may have written a round twice: the last word counts
+    rows = {row["step"]: row for row in read_jsonl(journal, torn_tail=True)} if journal.is_file() else {}
+    return [rows[step] for step in sorted(rows)]
+
+
+def _dtype(name: str) -> torch.dtype:
+    """On a CPU without bfloat16 instructions float32 is the faster one."""
+    if name == "auto":
+        fast = torch.cuda.is_available() or torch.cpu._is_avx512_bf16_supported()
+        return torch.bfloat16 if fast else torch.float32
+    return torch.bfloat16 if name == "bfloat16" else torch.float32

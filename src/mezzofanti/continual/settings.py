@@ -1,0 +1,79 @@
+"""The settings of a learner, under the names PEFT and transformers give them."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from mezzofanti.errors import ConfigurationError
+from mezzofanti.records import Record
+
+__all__ = ["AdapterSettings", "TrainingSettings"]
+
+
+class TrainingSettings(Record):
+    """What a task's training takes: names of `transformers.TrainingArguments`, and the base's `dtype`."""
+
+    learning_rate: float = Field(2e-3, gt=0)
+    max_steps: int = Field(80, ge=1)
+    per_device_train_batch_size: int = Field(8, ge=1)
+    lr_scheduler_type: str = "linear"
+    warmup_steps: int = Field(5, ge=0)
+    weight_decay: float = Field(0.0, ge=0)
+    max_grad_norm: float = Field(1.0, ge=0)
+    save_steps: int = Field(20, ge=1)
+    logging_steps: int = Field(10, ge=1)
+    max_length: int = Field(512, ge=8)
+    dtype: Literal["auto", "bfloat16", "float32"] = "auto"
+    max_new_tokens: int = Field(48, ge=1)
+    per_device_eval_batch_size: int = Field(60, ge=1)
+
+
+class AdapterSettings(Record):
+    """Which adapter, on which layers. `layers: upper-half` trains the upper half: backward stops half-way down."""
+
+    type: Literal["lora", "malora"] = "lora"
+    r: int = Field(16, ge=1)
+    lora_alpha: int = Field(32, ge=1)
+    lora_dropout: float = Field(0.0, ge=0, lt=1)
+    layers: Literal["all", "upper-half"] = "all"
+    num_experts: int = Field(4, ge=2)
+    top_k: int = Field(2, ge=1)
+    shared_rank: int = Field(12, ge=1)
+
+    def build(self, model: Any) -> Any:
+        """The PEFT config for `model`: every linear layer but the head."""
+        layers = list(range(model.config.num_hidden_layers))
+        chosen = layers[len(layers) // 2 :] if self.layers == "upper-half" else None
+        common: dict[str, Any] = {
+            "task_type": "CAUSAL_LM",
+            "r": self.r,
+            "lora_alpha": self.lora_alpha,
+            "lora_dropout": self.lora_dropout,
+            # PEFT takes "all-linear" or a choice of layers, not both
+            "target_modules": _linear_names(model) if chosen is not None else "all-linear",
+            "layers_to_transform": chosen,
+        }
+        if self.type == "lora":
+            from peft import LoraConfig
+
+            return LoraConfig(**common)
+        from mezzofanti.adapters import MaloraConfig
+
+        experts = {"num_experts": self.num_experts, "top_k": self.top_k, "shared_rank": self.shared_rank}
+        return MaloraConfig(**common, **experts)
+
+
+def _linear_names(model: Any) -> list[str]:
+    import torch
+
+    head = model.get_output_embeddings()
+    names = {
+        name.rsplit(".", 1)[-1]
+        for name, module in model.named_modules()
+        if isinstance(module, torch.nn.Linear) and module is not head
+    }
+    if not names:
+        raise ConfigurationError("The base has no linear layers to adapt.", cure="Use a transformer base.")
+    return sorted(names)
