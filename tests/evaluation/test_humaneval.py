@@ -36,7 +36,7 @@ def sandbox() -> Sandbox:
 def data(shared_data: Path) -> Path:
     folder = shared_data / "multilingual_humaneval"
     if not folder.is_dir():
-        pytest.skip("the multilingual HumanEval is absent")
+        pytest.skip("benchmark data absent: multilingual_humaneval")
     return folder
 
 

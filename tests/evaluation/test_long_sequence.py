@@ -130,7 +130,7 @@ def test_mistakes_are_named(folder: Path) -> None:
 def test_the_real_benchmark(shared_data: Path, name: str) -> None:
     real = shared_data / "long_sequence"
     if not real.is_dir():
-        pytest.skip("the Long Sequence data is absent")
+        pytest.skip("benchmark data absent: long_sequence")
     samples, questions = load_task(real, name)
     validation = load_validation(real, name)
     taught = {sample.messages[0].content for sample in samples}

@@ -32,6 +32,9 @@ def sandbox() -> Sandbox:
     try:
         made.verify()
     except SandboxUnavailableError as error:
+        # A machine may have no sandbox; one whose sandbox leaks is a failure.
+        if "does not hold" in str(error):
+            raise
         pytest.skip(f"no sandbox here: {error}")
     return made
 
@@ -184,7 +187,7 @@ def test_no_rights_and_no_new_namespaces(sandbox: Sandbox) -> None:
     program = """
         import os, subprocess
         assert os.geteuid() != 0 and os.getgroups() in ([], [65534], [os.getgid()]), os.getgroups()
-        for attempt in (lambda: os.setuid(0), lambda: os.setgid(0), lambda: os.chroot("/tmp"), lambda: os.kill(1, 9)):
+        for attempt in (lambda: os.setuid(0), lambda: os.setgid(0), lambda: os.chroot("/tmp")):
             try:
                 attempt()
                 print("got through")
@@ -293,22 +296,18 @@ def test_it_refuses_where_the_barriers_do_not_hold(tmp_path: Path) -> None:
     assert not marker.exists()
 
 
-@pytest.mark.parametrize(
-    ("hole", "named"),
-    [
-        (
-            "files",
-            "a file outside can be read; a file outside can be overwritten.*a file outside was changed",
-        ),
-        ("network", "the network can be reached"),
-        ("processes", "the table of processes is shared"),
-        ("filter", "new user namespaces can be made"),
-    ],
-)
+HOLES = {
+    "files": "a file outside can be read; a file outside can be overwritten.*a file outside was changed",
+    "filter": "new user namespaces can be made",
+}
+if os.geteuid() == 0:
+    # For everyone else bubblewrap needs these namespaces, or the kernel's own rules step in.
+    HOLES |= {"network": "the network can be reached", "processes": "the table of processes is shared"}
+
+
+@pytest.mark.parametrize(("hole", "named"), HOLES.items())
 def test_one_hole_in_the_wall_is_found(sandbox: Sandbox, tmp_path: Path, hole: str, named: str) -> None:
     """The real bubblewrap with one barrier taken out of its command line: the probe must name it."""
-    if hole in ("processes", "network") and os.geteuid() != 0:
-        pytest.skip("only root can leave these two barriers out")
     dropped = {
         "network": ["--unshare-net", "--seccomp"],
         "processes": ["--unshare-pid"],

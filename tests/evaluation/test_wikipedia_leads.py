@@ -132,7 +132,7 @@ def test_mistakes_are_named(folder: Path) -> None:
 def test_the_real_leads(shared_data: Path, language: str, articles: int, classes: int) -> None:
     real = shared_data / "wikipedia_leads"
     if not real.is_dir():
-        pytest.skip("the Wikipedia leads are absent")
+        pytest.skip("benchmark data absent: wikipedia_leads")
     samples, questions = load_task(real, language)
     validation = load_validation(real, language)
     assert len(samples) + len(questions) + len(validation) == articles
