@@ -19,6 +19,7 @@ LANGUAGE_NAMES = {
     "ru": "russian",
     "zh": "chinese",
 }
+FOLLOWED = "314"
 LICENSE = "Unicode-3.0 (CLDR facts)"
 
 
@@ -39,13 +40,22 @@ def load_task(
     """
     almanac = Almanac(language)
     lessons = almanac.lessons(skills=skills, count=train_rows, seed=seed)
-    exam = [question(lesson) for lesson in almanac.exam(skills=skills, count=questions)]
+    exam = [question(lesson) for lesson in _paper(almanac, skills, questions)]
     if unseen_phrasings:
         unseen = almanac.exam(skills=skills, count=unseen_phrasings, group="unseen-phrasing")
         exam += [question(lesson) for lesson in unseen]
     if recall:
         exam += [question(lesson) for lesson in almanac.exam(count=recall, group="recall")]
     return [sample(lesson) for lesson in lessons], exam
+
+
+def _paper(almanac: Almanac, skills: Sequence[str], count: int) -> list[Lesson]:
+    """The exam; where numbers are asked, the first question is the one the project's pages follow: 314 in words."""
+    drawn = almanac.exam(skills=skills, count=count)
+    if "cardinal" not in skills:
+        return drawn
+    rest = [lesson for lesson in drawn if (lesson.skill, lesson.arguments) != ("cardinal", FOLLOWED)]
+    return [almanac.question("cardinal", FOLLOWED), *rest][:count]
 
 
 def sample(lesson: Lesson) -> Sample:

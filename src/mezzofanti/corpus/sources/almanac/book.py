@@ -60,6 +60,17 @@ class Almanac:
         """Write `count` different short articles, equally about each topic; none tells an examined value."""
         return draw(self._language, count, seed, topics)
 
+    def question(self, skill: str, arguments: str, phrasing: int = 0) -> Lesson:
+        """Ask about one examined value, in a wording of choice; the group follows from both."""
+        (chosen,) = _skills([skill])
+        if arguments not in set(map(str, chosen.examined)):
+            raise ConfigurationError(
+                f"{skill} {arguments!r} is not kept for exams.", cure="Ask about an examined value."
+            )
+        seen = phrasing < len(self._language.said.phrasings[skill].seen)
+        kind: Group = "recall" if not chosen.derivable else "derivable" if seen else "unseen-phrasing"
+        return self._lesson(chosen, arguments, phrasing, kind)
+
     def facts(self, passage_id: str) -> tuple[Fact, ...]:
         """The questions that a passage answers, at least three, each also as a follow-up."""
         return facts(passage_id, self._language)
