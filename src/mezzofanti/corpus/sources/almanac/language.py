@@ -11,7 +11,7 @@ from babel import Locale
 from babel.dates import format_date, format_timedelta
 from babel.lists import format_list
 from babel.numbers import get_currency_name
-from babel.units import format_unit
+from babel.units import format_unit, get_unit_name
 
 from mezzofanti.corpus.sources.almanac.numerals import cardinal, ordinal, replace
 from mezzofanti.corpus.sources.almanac.specification import Specification
@@ -66,10 +66,18 @@ class Language:
     def measure(self, count: int, unit: str, length: Literal["short", "long"] = "long") -> str:
         """Write a number of units in digits: "5 kilometres", or "5 km" for `length` "short"."""
         text = format_unit(count, unit, length=length, locale=self.cldr)
-        if unit in text:
-            # CLDR says here "as the short form"; Babel does not follow that and answers with the unit's key.
-            text = format_unit(count, unit, length="short", locale=self.cldr)
+        if length == "short" or unit in text:
+            # CLDR may say of a long form "as the short one"; Babel then answers with the unit's key.
+            text = self._short(count, unit)
         return replace(text, self.said.units.forms)
+
+    def _short(self, count: int, unit: str) -> str:
+        """Write "1 h" where Babel says "1 horas": a form that CLDR leaves out is as the one of other numbers."""
+        one, other = (format_unit(n, unit, length="short", locale=self.cldr) for n in (1, 2))
+        label = get_unit_name(unit, length="short", locale=self.cldr)
+        if count == 1 and one == f"1 {label}" != other.replace("2", "1", 1):
+            return str(other.replace("2", "1", 1))
+        return str(format_unit(count, unit, length="short", locale=self.cldr))
 
     def unit(self, count: int, unit: str) -> str:
         """The form of a unit's name after `count`: "kilometre", "kilometres"."""

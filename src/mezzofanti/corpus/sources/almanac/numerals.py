@@ -23,7 +23,7 @@ def cardinal(rules: Numbers, code: str, number: int) -> str:
     """Spell `number` (0 to 999) as one counts."""
     if rules.engine == "positional":
         return _positional(rules, number)
-    return str(num2words(number, lang=code))
+    return replace(str(num2words(number, lang=code)), rules.replace)
 
 
 def ordinal(rules: Ordinals, code: str, number: int, counted: str) -> str:

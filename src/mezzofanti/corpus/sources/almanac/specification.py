@@ -28,6 +28,7 @@ Replacements = Mapping[str, str]
 class Numbers(Record):
     """How numbers are spelled: by num2words, or from `digits` (zero to nine), "ten" and "hundred".
 
+    `replace` corrects what num2words gets wrong;
     `masculine`, `feminine` and `neuter` turn a counting form into the one before such a noun.
     """
 
@@ -35,6 +36,7 @@ class Numbers(Record):
     digits: str = ""
     ten: str = ""
     hundred: str = ""
+    replace: Replacements = Field(default_factory=dict)
     masculine: Replacements = Field(default_factory=dict)
     feminine: Replacements = Field(default_factory=dict)
     neuter: Replacements = Field(default_factory=dict)

@@ -59,13 +59,9 @@ class Comparison(Skill):
 
     def arguments(self) -> Sequence[str]:
         # Neighbours, near and far: 31 is asked with 32, 40, 13 (its mirror), 61.
-        pairs = [(a, b) for a in range(1, 100) for b in {a + 1, a + 9, a + 30, a % 10 * 10 + a // 10}]
-        return [
-            f"{a},{b}"
-            for pair in pairs
-            for a, b in (pair, pair[::-1])
-            if a != b and 0 < a < 100 and 0 < b < 100
-        ]
+        near = [(a, b) for a in range(1, 100) for b in {a + 1, a + 9, a + 30, a % 10 * 10 + a // 10}]
+        pairs = {tuple(sorted(pair)) for pair in near if 0 < min(pair) < max(pair) < 100}
+        return [f"{a},{b}" for low, high in sorted(pairs) for a, b in ((low, high), (high, low))]
 
     def values(self, arguments: str) -> tuple[str, ...]:
         low, high = sorted(map(int, arguments.split(",")))

@@ -24,18 +24,22 @@ UNITS = (
     "duration-hour",
     "duration-day",
     "duration-week",
+)
+"""CLDR's keys; what they are called, and in which gender, is the language's matter.
+
+Months, years and centuries have short forms that look like another unit's ("5 m.", "5 л.", "5 s."), so they
+are not asked in short, only in `Plural`.
+"""
+
+_MORE = (
     "duration-month",
     "duration-year",
     "duration-century",
-)
-"""CLDR's keys; what they are called, and in which gender, is the language's matter."""
-
-_MORE = (
     "length-foot",
     "length-inch",
+    "length-light-year",
     "mass-pound",
     "mass-ounce",
-    "length-light-year",
     "area-hectare",
     "angle-degree",
 )
