@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ast import literal_eval
 from pathlib import Path
 from typing import Any
 
@@ -67,3 +68,15 @@ def test_registering_twice_is_harmless_and_a_rival_is_refused(monkeypatch: pytes
     monkeypatch.setitem(mapping.PEFT_TYPE_TO_CONFIG_MAPPING, MALORA, PeftConfig)  # type: ignore[misc]
     with pytest.raises(ConfigurationError, match="already knows an adapter type MALORA"):
         registration.register_malora()
+
+
+def test_the_how_to_tells_the_defaults(repository: Path) -> None:
+    page = (repository / "docs" / "how-to" / "use-malora.md").read_text("utf-8")
+    section = page.partition("## Choose")[2].partition("## Watch")[0]
+    rows = [row.split(" | ") for row in section.splitlines() if row.startswith("| `")]
+    told = {}
+    for names, defaults, *_ in rows:
+        pairs = zip(names.strip("| ").split(", "), defaults.split(", "), strict=True)
+        told.update({name.strip("`"): literal_eval(default) for name, default in pairs})
+    assert len(told) == 11
+    assert told == {name: getattr(MaloraConfig(), name) for name in told}
