@@ -17,6 +17,9 @@ HEAVY = (
     *("torch", "transformers", "peft", "trl", "accelerate", "datasets", "tokenizers", "safetensors"),
     *("openai", "matplotlib", "scipy", "skfem", "sacrebleu", "pandas"),
 )
+PROGRAMS = {"evaluation/inside.py"}
+"""Files that are run as programs of their own: what the sandbox starts takes its limits from its arguments."""
+
 SOURCE = Path(__file__).parents[1] / "src" / "mezzofanti"
 
 
@@ -105,7 +108,7 @@ def test_nothing_below_the_command_line_reads_the_environment() -> None:
     readers = [
         f"{path.relative_to(SOURCE)}:{node.lineno}"
         for path in SOURCE.rglob("*.py")
-        if path.relative_to(SOURCE).parts[0] != "cli"
+        if path.relative_to(SOURCE).parts[0] != "cli" and str(path.relative_to(SOURCE)) not in PROGRAMS
         for node in ast.walk(ast.parse(path.read_text("utf-8")))
         if isinstance(node, ast.Attribute)
         and isinstance(node.value, ast.Name)

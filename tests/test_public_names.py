@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -17,30 +18,43 @@ PUBLIC = {
         " SandboxUnavailableError SolverError StateError TeacherError nearest require"
     ),
     "mezzofanti.records": "Lineage Message Passage Record SCHEMA Sample read_samples write_samples",
-    "mezzofanti.bases": "",
-    "mezzofanti.corpus": "",
-    "mezzofanti.adapters": "",
-    "mezzofanti.continual": "",
-    "mezzofanti.continual.methods": "",
-    "mezzofanti.curvature": "",
+    "mezzofanti.settings": "known_keys read_yaml validated",
+    "mezzofanti.bases": "BASES Base NamedBase bring default_cache resolve",
+    "mezzofanti.corpus": (
+        "BuildReport Guard OfflineTeacher OpenAITeacher Recipe Reject Reply Request Teacher build select"
+    ),
+    "mezzofanti.adapters": "MaloraConfig MaloraModel",
+    "mezzofanti.continual": (
+        "AccuracyMatrix AdapterSettings Learner LearnerFolder Memory Task TaskStream TrainingSettings"
+    ),
+    "mezzofanti.continual.methods": "Joint METHODS Method RecurrentKIF Replay Sequential create",
+    "mezzofanti.curvature": (
+        "Film Measure Mesh NodalMeasure density exact fit_mesh mean_curvature_measure on_curve"
+        " solve_dirichlet solve_problem"
+    ),
     "mezzofanti.evaluation": "",
-    "mezzofanti.report": "",
-    "mezzofanti.recipe": "",
-    "mezzofanti.cli": "",
+    "mezzofanti.report": "matrix_table school_picture verdict_lines write_report",
+    "mezzofanti.recipe": "LearnerRecipe",
+    "mezzofanti.cli": "main",
 }
 ROOMS = sorted(PUBLIC)
+
+
+def public(module: ModuleType) -> list[str]:
+    """Its public names. A room without a list has none of its own: its modules have."""
+    return list(getattr(module, "__all__", []))
 
 
 @pytest.mark.parametrize("room", ROOMS)
 def test_the_names_are_these(room: str) -> None:
     module = importlib.import_module(room)
-    assert sorted(module.__all__) == sorted(PUBLIC[room].split())
+    assert sorted(public(module)) == sorted(PUBLIC[room].split())
 
 
 @pytest.mark.parametrize("room", ROOMS)
 def test_each_name_is_there(room: str) -> None:
     module = importlib.import_module(room)
-    for name in module.__all__:
+    for name in public(module):
         assert getattr(module, name) is not None, name
 
 
@@ -54,7 +68,7 @@ def test_every_public_function_and_class_is_described() -> None:
     silent = [
         f"{room}.{name}"
         for room in ROOMS
-        for name in importlib.import_module(room).__all__
+        for name in public(importlib.import_module(room))
         if callable(thing := getattr(importlib.import_module(room), name))
         and not (getattr(thing, "__doc__", "") or "").strip()
     ]
