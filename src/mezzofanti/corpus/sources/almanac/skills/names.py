@@ -32,10 +32,12 @@ class Country(_Name):
 
     name = "country"
     codes = (
-        "AD AE AF AL AM AO AR AT AU AZ BA BD BE BG BO BR BW BY CA CH CL CM CN CO CR CU CY CZ DE DK DO DZ EC EE EG "
-        "ES ET FI FR GB GE GH GR GT HN HR HU ID IE IL IN IQ IR IS IT JM JO JP KE KH KP KR KW KZ LA LB LK LT LU LV "
-        "LY MA MC MD ME MG MK ML MN MT MX MY MZ NA NE NG NI NL NO NP NZ OM PA PE PH PK PL PT PY QA RO RS RU SA SD "
-        "SE SG SI SK SN SO SV SY TH TJ TM TN TR TZ UA UG US UY UZ VE VN YE ZA ZM ZW"
+        "AD AE AF AL AM AO AR AT AU AZ BA BB BD BE BF BG BH BI BJ BN BO BR BS BT BW BY BZ CA CF CH CL CM CN "
+        "CO CR CU CV CY CZ DE DJ DK DM DO DZ EC EE EG ER ES ET FI FJ FM FR GA GB GD GE GH GM GN GQ GR GT GW "
+        "GY HN HR HT HU ID IE IL IN IQ IR IS IT JM JO JP KE KH KI KM KP KR KW KZ LA LB LI LK LR LS LT LU LV "
+        "LY MA MC MD ME MG MK ML MN MR MT MU MV MW MX MY MZ NA NE NG NI NL NO NP NR NZ OM PA PE PH PK PL PT "
+        "PW PY QA RO RS RU RW SA SD SE SG SI SK SM SN SO SR SV SY SZ TD TG TH TJ TM TN TO TR TV TZ UA UG US "
+        "UY UZ VA VE VN VU WS YE ZA ZM ZW"
     )
 
     def answer(self, language: Language, arguments: str) -> str:
@@ -47,9 +49,11 @@ class Tongue(_Name):
 
     name = "language"
     codes = (
-        "af am ar az be bg bn bs ca cs cy da de el en eo es et eu fa fi fr ga gl gu ha he hi hr hu hy id is it ja "
-        "ka kk km kn ko ky la lb lo lt lv mg mi mk ml mn mr ms mt my ne nl no pa pl ps pt ro ru si sk sl so sq sr "
-        "sv sw ta te tg th tk tr tt uk ur uz vi yo zh zu"
+        "af am ar as ast ay az be bg bm bn bo br bs ca ce ceb co cs cy da de dv dz ee el en eo es et eu fa fi "
+        "fil fo fr fy ga gl gn gu gv ha haw he hi hr ht hu hy id ig io is it ja jv ka kk kl km kn ko ku kw ky "
+        "la lb lg ln lo lt lv mg mi mk ml mn mr ms mt my ne nl no ny om pa pl ps pt qu rm ro ru rw sa sc scn "
+        "sd se sg si sk sl sm sn so sq sr st su sv sw ta te tg th ti tk tn to tr ts tt ug uk ur uz vi wa wo "
+        "xh yi yo zh zu"
     )
 
     def answer(self, language: Language, arguments: str) -> str:
@@ -61,10 +65,12 @@ class Currency(_Name):
 
     name = "currency"
     codes = (
-        "AED ALL AMD ARS AUD AZN BAM BDT BRL BWP BYN CAD CHF CLP CNY COP CRC CUP CZK DKK DOP DZD EGP ETB EUR GBP "
-        "GEL GHS GTQ HNL HUF IDR ILS INR IQD IRR ISK JMD JOD JPY KES KHR KRW KWD KZT LAK LBP LKR MAD MDL MGA MKD "
-        "MNT MXN MYR MZN NGN NOK NPR NZD OMR PEN PHP PKR PLN PYG QAR RON RSD RUB SAR SEK SGD SYP THB TJS TND TRY "
-        "TZS UAH UGX USD UYU UZS VND YER ZAR ZMW"
+        "AED ALL AMD ARS AUD AZN BAM BBD BDT BHD BIF BMD BND BRL BSD BWP BYN BZD CAD CDF CHF CLP CNY COP CRC "
+        "CUP CVE CZK DJF DKK DOP DZD EGP ETB EUR FJD GBP GEL GHS GMD GNF GTQ GYD HKD HNL HTG HUF IDR ILS INR "
+        "IQD IRR ISK JMD JOD JPY KES KGS KHR KMF KPW KRW KWD KZT LAK LBP LKR LRD LSL LYD MAD MDL MGA MKD MMK "
+        "MNT MOP MRU MUR MVR MWK MXN MYR MZN NAD NGN NIO NOK NPR NZD OMR PAB PEN PGK PHP PKR PLN PYG QAR RON "
+        "RSD RUB RWF SAR SBD SCR SDG SEK SGD SHP SOS SRD SYP SZL THB TJS TMT TND TOP TRY TWD TZS UAH UGX USD "
+        "UYU UZS VND VUV WST YER ZAR ZMW"
     )
 
     def answer(self, language: Language, arguments: str) -> str:
