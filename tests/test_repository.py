@@ -6,7 +6,6 @@ import os
 import re
 import subprocess
 import tomllib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -110,21 +109,6 @@ def test_ci_runs_what_developers_run(repository: Path) -> None:
     assert os.access(script, os.X_OK)
     assert re.search(r"^make test", script.read_text("utf-8"), re.MULTILINE)
     assert subprocess.run(["bash", "-n", str(script)]).returncode == 0
-
-
-def test_the_site_has_every_page_and_no_other(repository: Path) -> None:
-    site = yaml.safe_load((repository / "mkdocs.yml").read_text("utf-8"))
-    written = {str(page.relative_to(repository / "docs")) for page in (repository / "docs").rglob("*.md")}
-    assert set(leaves(site["nav"])) == written
-
-
-def leaves(entry: Any) -> Iterator[str]:
-    """The pages of a navigation tree."""
-    if isinstance(entry, str):
-        yield entry
-    else:
-        for inner in entry.values() if isinstance(entry, dict) else entry:
-            yield from leaves(inner)
 
 
 def test_links_between_pages_lead_somewhere(repository: Path) -> None:
