@@ -22,7 +22,7 @@ _SPDX = {"CC BY-SA 4.0": "cc-by-sa-4.0", "Apache-2.0": "apache-2.0", "CC0-1.0": 
 _FRAME = """# {name}
 
 {total} conversations in {languages}, in the `messages` form (`samples/<language>-<skill>.parquet`), with the source,
-licence, address and teacher of each in its `lineage`. Settings: `recipe.yaml`. Every reply of the teacher: `store.sqlite`.
+licence, address and teacher of each in its `lineage`. Settings: `recipe.yaml`. Every reply: `store.sqlite`.
 
 ## What is in it
 
@@ -133,9 +133,9 @@ def _writers(recipe: Recipe, samples: Sequence[Sample]) -> str:
         for (skill, teacher, template), number in sorted(counted.items())
     ]
     note = (
-        "The offline teacher's questions are template text; its answers are sentences, descriptions, topics and numbers "
-        "of the passage, or the almanac's own. Stories are told in English from templates; where the teacher is offline "
-        "they are retold from parallel templates, else translated by the teacher. What a model wrote was judged by "
+        "The offline teacher's questions are template text; its answers are sentences, descriptions, topics and "
+        "numbers of the passage, or the almanac's own. Stories are told in English from templates; an offline teacher "
+        "retells them from parallel templates, another teacher translates them. What a model wrote was judged by "
         "rules alone, by no person."
     )
     return f"{_table(('skill', 'teacher', 'written by', 'conversations'), rows)}\n\n{note}" if rows else note

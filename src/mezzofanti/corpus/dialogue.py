@@ -80,7 +80,7 @@ class _Talk:
 
     async def take_turn(self) -> bool:
         """Ask for one question and its answer, anew after each rejection; False when attempts or facts run out."""
-        for attempt in range(self.recipe.dialogues.attempts):
+        for attempt in range(1 if self.desk.steadfast else self.recipe.dialogues.attempts):
             question = await self._say("question", "", attempt)
             if question.exhausted:
                 self.exhausted = True

@@ -103,10 +103,15 @@ class StorySettings(Record):
 
 
 class GuardSettings(Record):
-    """Limits of the guards; `mezzofanti.corpus.guards` says what each one measures."""
+    """Limits of the guards; `mezzofanti.corpus.guards` says what each one measures.
+
+    `grounded_numbers`: an answer may name only numbers of its passage and conversation. Turn it off where answers
+    are to reckon or to know more than the passage.
+    """
 
     least_language_probability: float = Field(0.1, ge=0, le=1)
     least_answer_characters: int = Field(10, ge=1)
+    grounded_numbers: bool = True
     most_echo: float = Field(0.9, gt=0, le=1)
     least_ratio: float = Field(0.4, gt=0)
     most_ratio: float = Field(2.5, gt=0)

@@ -95,8 +95,8 @@ class BuildReport(Record):
         rejected = sum(self.rejected.values())
         return [
             f"Accepted {accepted} samples ({_listed(self.accepted)}); gave up {dropped} ({_listed(self.dropped)}).",
-            f"Rejected {rejected} replies on the way ({_listed(self.rejected)}); {self.trimmed} cut to a full sentence; "
-            f"{self.calls_sent} calls to the teacher, {self.calls_reused} found in the store.",
+            f"Rejected {rejected} replies on the way ({_listed(self.rejected)}); {self.trimmed} cut to full sentences. "
+            f"{self.calls_sent} calls went to the teacher, {self.calls_reused} were in the store.",
             f"Look at {self.folder / 'README.md'}, {self.folder / 'samples'} and {self.folder / 'rejects.jsonl'}.",
         ]
 

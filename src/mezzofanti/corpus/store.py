@@ -86,6 +86,7 @@ class Desk:
         self.store = store
         self.sent = 0
         self.reused = 0
+        self.steadfast = teacher.steadfast
         self._under_way: dict[str, asyncio.Task[Reply]] = {}
 
     async def ask(self, request: Request) -> Reply:

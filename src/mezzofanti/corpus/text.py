@@ -54,7 +54,9 @@ def _canonical(value: str) -> str:
     return format(Decimal(value).normalize(), "f")
 
 
-_END = re.compile(r"(?<=[.!?…])[\"”»’)]*\s+(?=[\"“«„¿¡(—-]?\s?[^\W_a-zà-ÿа-я])|(?<=[。！？])\s*|\n+")
+_END = re.compile(
+    r"(?<=[.!?…])(?P<closed>(?:\s?[\"”»’)])*)\s+(?=[\"“«„¿¡(—-]?\s?[^\W_a-zà-ÿа-я])|(?<=[。！？])(?P<quote>[”」]*)\s*|\n+"
+)
 _ABBREVIATION = re.compile(
     r"(?:^|[\s(“«„.])(?:[^\W\d_]|[A-Z][a-z]{0,2}|c|ca|bzw|etc|approx|av|dr|prof|св|г|гг|ок)\.$"
 )
@@ -75,8 +77,7 @@ def _pieces(text: str) -> list[str]:
     """Cut after every mark that may end a sentence; quotes that close after the mark stay with it."""
     cuts = [0]
     for match in _END.finditer(text):
-        quotes = len(match.group()) - len(match.group().lstrip('"”»’)'))
-        cuts.append(match.start() + quotes)
+        cuts.append(match.start() + len(match["closed"] or match["quote"] or ""))
     cuts.append(len(text))
     pieces = (text[start:end].strip() for start, end in pairwise(cuts))
     return [piece for piece in pieces if piece]

@@ -1,4 +1,4 @@
-"""What is cut off a reply before it is judged: labels, numbering, what follows the one question, a torn last sentence."""
+"""What is cut off a reply before it is judged: labels, numbering, what follows the question, a torn last sentence."""
 
 from __future__ import annotations
 
@@ -15,12 +15,19 @@ _ENDS = (".", "!", "?", "…", "。", "！", "？")
 def tidy_question(text: str, pack: PromptPack) -> str:
     """Take the first line that says something, without label, number or quotes, up to its question mark."""
     for line in text.splitlines():
-        line = re.sub(r"^\s*(?:\d+[.)]|[-*•])\s+", "", _without_label(line, pack))
-        line = line.strip(' *"“”')
-        if line:
+        if line := _bare(line, pack):
             end = re.search(r"[?？]", line)
             return line[: end.end()] if end else line
     return ""
+
+
+def _bare(line: str, pack: PromptPack) -> str:
+    """Take numbering, labels and quotes off a line, in whatever order they stand around it."""
+    while True:
+        bare = re.sub(r"^\s*(?:\d+[.)]|[-•])\s+", "", _without_label(line, pack)).strip(' *"“”')
+        if bare == line:
+            return line
+        line = bare
 
 
 def tidy_answer(text: str, pack: PromptPack) -> str:

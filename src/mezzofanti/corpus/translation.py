@@ -53,7 +53,7 @@ async def _translated(
     story: Story, part: str, language: str, desk: Desk, recipe: Recipe
 ) -> tuple[str | None, list[Reject]]:
     rejects: list[Reject] = []
-    for attempt in range(recipe.dialogues.attempts):
+    for attempt in range(1 if desk.steadfast else recipe.dialogues.attempts):
         request = _request(story, part, language, recipe, attempt)
         reply = await desk.ask(request)
         text = reply.text.strip()

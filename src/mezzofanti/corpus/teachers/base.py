@@ -53,11 +53,16 @@ class Reply(Record):
 
 
 class Teacher(Protocol):
-    """Anything with a name, an identity that tells its replies from another's, and `ask`."""
+    """Anything with a name, an identity that tells its replies from another's, and `ask`.
+
+    `concurrency` bounds the calls at one time. `steadfast` is true of a teacher that always says the same again,
+    so that asking anew after a reject is in vain.
+    """
 
     name: str
     identity: Mapping[str, Any]
     concurrency: int
+    steadfast: bool
 
     async def ask(self, request: Request) -> Reply:
         """Answer one request. `TeacherError` where no request can be answered."""

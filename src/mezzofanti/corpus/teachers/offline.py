@@ -27,6 +27,7 @@ class OfflineTeacher:
     name = "offline"
     identity: Mapping[str, Any] = {"type": "offline", "version": 1, "uses_material": True}
     concurrency = 1
+    steadfast = True
 
     async def ask(self, request: Request) -> Reply:
         """Return the next question of a passage, the answer to a question, or a story in another language."""

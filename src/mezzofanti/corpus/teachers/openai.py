@@ -1,4 +1,4 @@
-"""A teacher behind any server that speaks the OpenAI chat protocol: vLLM, llama.cpp, `transformers serve` and others."""
+"""A teacher behind any server that speaks the OpenAI chat protocol: vLLM, llama.cpp, `transformers serve`."""
 
 from __future__ import annotations
 
@@ -30,6 +30,7 @@ class OpenAITeacher:
         self.settings = settings
         self.name = settings.model
         self.concurrency = settings.concurrency
+        self.steadfast = settings.temperature == 0
         # the address is no part of the identity: the same model on another port gives the same lesson
         self.identity: Mapping[str, Any] = {
             "type": "openai",
