@@ -14,7 +14,18 @@ __all__ = ["RESULTS", "WORK", "circumstances"]
 REPOSITORY = Path(__file__).parent.parent
 RESULTS = REPOSITORY / "benchmarks" / "results"
 WORK = REPOSITORY / "work"
-LIBRARIES = ("mezzofanti", "torch", "transformers", "peft", "trl", "accelerate", "tokenizers", "numpy", "scipy", "openai")
+LIBRARIES = (
+    "mezzofanti",
+    "torch",
+    "transformers",
+    "peft",
+    "trl",
+    "accelerate",
+    "tokenizers",
+    "numpy",
+    "scipy",
+    "openai",
+)
 
 
 def circumstances(command: str) -> dict[str, Any]:

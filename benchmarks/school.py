@@ -81,8 +81,8 @@ def shared_start(cell: str, seed: int, rate: float, tasks: TaskStream, folder: P
     method, adapter = cell.split("/")
     if LearnerFolder(folder).exists:
         return learner(cell, seed, rate, folder)
-    _share_before(folder.parent, folder)
     if method == "joint" or adapter != "lora":
+        _share_before(folder.parent, folder)
         return learner(cell, seed, rate, folder)
     first = FOLDER / kind / f"first-task-lora-{rate:g}-seed-{seed}"
     _share_before(first.parent, first)
@@ -157,7 +157,10 @@ def cells(seeds: tuple[int, ...]) -> Iterator[tuple[str, int]]:
 
 def table(result: dict[str, Any]) -> str:
     """The result as a Markdown table: mean over seeds and its standard error, in percent."""
-    lines = ["| method / adapter | seeds | OP | BWT | samples | optimizer steps | learning rate |", "|---|---|---|---|---|---|---|"]
+    lines = [
+        "| method / adapter | seeds | OP | BWT | samples | optimizer steps | learning rate |",
+        "|---|---|---|---|---|---|---|",
+    ]
     for cell, seeds in result.get("methods", {}).items():
         runs = list(seeds.values())
         op, op_error = mean_over_seeds([100 * run["op"] for run in runs])
@@ -184,7 +187,9 @@ def _progress(what: str, done: int, total: int) -> None:
 
 def main() -> None:
     """Run what is missing, write the result after every cell, print the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--seeds", type=int, nargs="+", default=list(SEEDS))
     parser.add_argument("--table", action="store_true", help="print the table and run nothing")
     options = parser.parse_args()

@@ -36,7 +36,9 @@ def use_training_template(tokenizer: Any) -> str:
     """
     template = tokenizer.chat_template
     if not template:
-        raise ConfigurationError("The base's tokenizer has no chat template.", cure="Use an instruct base, or set one.")
+        raise ConfigurationError(
+            "The base's tokenizer has no chat template.", cure="Use an instruct base, or set one."
+        )
     if "{% generation %}" in template or "{%- generation" in template:
         return "the base's own"
     try:
@@ -62,7 +64,9 @@ def encode(samples: Iterable[Sample], tokenizer: Any, *, max_length: int) -> tup
     rows = [encode_messages([m.model_dump() for m in sample.messages], tokenizer) for sample in samples]
     kept = [row for row in rows if len(row["input_ids"]) <= max_length]
     if rows and not kept:
-        raise DataError(f"All {len(rows)} rows are longer than max_length={max_length} tokens.", cure="Raise max_length.")
+        raise DataError(
+            f"All {len(rows)} rows are longer than max_length={max_length} tokens.", cure="Raise max_length."
+        )
     return kept, len(rows) - len(kept)
 
 
@@ -71,5 +75,10 @@ def encode_messages(messages: list[dict[str, str]], tokenizer: Any) -> dict[str,
     encoded = tokenizer.apply_chat_template(messages, return_dict=True, return_assistant_tokens_mask=True)
     ids, mask = encoded["input_ids"], encoded["assistant_masks"]
     if not any(mask):
-        raise DataError("A row has no assistant turn to learn from.", cure="Each row ends in an assistant message.")
-    return {"input_ids": ids, "labels": [token if keep else IGNORE for token, keep in zip(ids, mask, strict=True)]}
+        raise DataError(
+            "A row has no assistant turn to learn from.", cure="Each row ends in an assistant message."
+        )
+    return {
+        "input_ids": ids,
+        "labels": [token if keep else IGNORE for token, keep in zip(ids, mask, strict=True)],
+    }

@@ -55,7 +55,9 @@ def important(scores: Sequence[Tensor], quantile: float) -> list[Tensor]:
     return [score > threshold for score in scores]
 
 
-def fuse(start: Tensor, inner: Tensor, outer: Tensor, in_mask: Tensor, out_mask: Tensor, weights: FusionWeights) -> Tensor:
+def fuse(
+    start: Tensor, inner: Tensor, outer: Tensor, in_mask: Tensor, out_mask: Tensor, weights: FusionWeights
+) -> Tensor:
     """One tensor fused: `start` is theta_b, `inner` tau_in, `outer` tau_out, all of one shape."""
     both, neither = in_mask & out_mask, ~(in_mask | out_mask)
     w_in = (in_mask & ~both).to(start.dtype) + weights.both[0] * both + weights.neither[0] * neither

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import platform
 import shutil
 import time
@@ -41,7 +42,9 @@ LIBRARIES = ("torch", "transformers", "peft", "tokenizers", "mezzofanti")
 class Learner:
     """One adapter on one base, taught by one method. Make it with `Learner.open`."""
 
-    def __init__(self, folder: LearnerFolder, settings: dict[str, Any], base: Base, progress: Progress | None) -> None:
+    def __init__(
+        self, folder: LearnerFolder, settings: dict[str, Any], base: Base, progress: Progress | None
+    ) -> None:
         self.folder = folder
         self.settings = settings
         self.base = base
@@ -85,7 +88,9 @@ class Learner:
             found = base if isinstance(base, Base) else resolve(base or settings["base"]["path"])
         else:
             if base is None:
-                raise ConfigurationError(f"A new learner in {folder} needs a base.", cure="Give base='smollm2-135m'.")
+                raise ConfigurationError(
+                    f"A new learner in {folder} needs a base.", cure="Give base='smollm2-135m'."
+                )
             found = base if isinstance(base, Base) else resolve(base)
             settings = _new_settings(found, given)
             place.write_settings(settings)
@@ -112,8 +117,17 @@ class Learner:
 
     def learn(self, task: Task) -> AccuracyMatrix:
         """Learn one more task. Earlier tasks are examined with the questions they were learned with."""
-        earlier = [self._remembered(index, name) for index, name in enumerate(self.learned, 1)]
-        return self.learn_stream(TaskStream([*earlier, task]))
+        if task.name in self.learned:
+            return self._learned_already(task)
+        if self.method.whole_stream and self.learned:
+            raise StateError(
+                "Joint learns all tasks at once.", cure="Give it the whole stream: learn_stream."
+            )
+        return self.learn_stream(TaskStream([*self.stream_learned(), task]))
+
+    def stream_learned(self) -> TaskStream:
+        """The tasks learned so far, with the questions they were examined with."""
+        return TaskStream([self._remembered(index, name) for index, name in enumerate(self.learned, 1)])
 
     def evaluate(self, stream: TaskStream) -> AccuracyMatrix:
         """Examine every adapter this learner has saved, oldest first, with the questions of `stream`, anew."""
@@ -155,7 +169,9 @@ class Learner:
         trained = work / "trained"
         if not (trained / "record.json").is_file():
             self._train(index, task, stream, work)
-        self.memory.add(task.name, [s.model_dump(mode="json") for s in task.train], seed=self.settings["seed"])
+        self.memory.add(
+            task.name, [s.model_dump(mode="json") for s in task.train], seed=self.settings["seed"]
+        )
         record = {**read_json(trained / "record.json"), "fingerprint": fingerprint}
         self._examine(index, task.name, stream, trained, record, task=task)
         final = self.folder.folder_of(index, task.name)
@@ -167,11 +183,11 @@ class Learner:
     def _train(self, index: int, task: Task, stream: TaskStream, work: Path) -> None:
         pupil = self._pupil_after(index - 1)
         started = time.perf_counter()
-        whole = stream.tasks if getattr(self.method, "whole_stream", False) else (task,)
+        whole = stream.tasks if self.method.whole_stream else (task,)
         rows = [sample for one in whole for sample in one.train]
         record, log = pupil.learn(
             rows,
-            self.memory.rows(before=task.name),
+            self.memory.rows(before=task.name) if self.method.uses_memory else [],
             self.method,
             work=work,
             seed=_task_seed(self.settings["seed"], index),
@@ -197,7 +213,9 @@ class Learner:
         pupil = self._pupil_after(index)
         started = time.perf_counter()
         label = f"exam after {name}" if index else "exam before any lesson"
-        answers = pupil.examine({t.name: t.test for t in stream}, progress=self._say(f"{self.method.name}, {label}"))
+        answers = pupil.examine(
+            {t.name: t.test for t in stream}, progress=self._say(f"{self.method.name}, {label}")
+        )
         write_jsonl(folder / "answers.jsonl", [answer.model_dump(mode="json") for answer in answers])
         if task is not None:
             write_jsonl(folder / "questions.jsonl", [q.model_dump(mode="json") for q in task.test])
@@ -220,9 +238,19 @@ class Learner:
 
     def _remembered(self, index: int, name: str) -> Task:
         folder = self.folder.folder_of(index, name)
-        samples = [row for row in self.memory.rows() if row] or list(read_jsonl(folder / "sample-rows.jsonl"))
+        samples = list(read_jsonl(folder / "sample-rows.jsonl"))
         questions = [Question.model_validate(row) for row in read_jsonl(folder / "questions.jsonl")]
-        return Task.model_validate({"name": name, "train": samples[:1], "test": questions})
+        return Task.model_validate({"name": name, "train": samples, "test": questions})
+
+    def _learned_already(self, task: Task) -> AccuracyMatrix:
+        index = self.learned.index(task.name) + 1
+        record = read_json(self.folder.folder_of(index, task.name) / "record.json")
+        if record["fingerprint"] != _fingerprint(task):
+            raise StateError(
+                f"{self.folder.path} has learned a task {task.name!r} from other rows.",
+                cure="Give the new rows another name.",
+            )
+        return self.matrix
 
     def _say(self, what: str) -> Callable[[int, int], None] | None:
         progress = self.progress
@@ -242,7 +270,10 @@ def _same_rows(work: Path, fingerprint: str, task: Task) -> None:
     """A task half learned from other rows must not be continued with these."""
     path = work / "task.json"
     if path.is_file() and read_json(path)["fingerprint"] != fingerprint:
-        raise StateError(f"The rows of task {task.name!r} changed since it was begun.", cure=f"Remove {work} to begin it anew.")
+        raise StateError(
+            f"The rows of task {task.name!r} changed since it was begun.",
+            cure=f"Remove {work} to begin it anew.",
+        )
     write_json(path, {"task": task.name, "fingerprint": fingerprint})
 
 
@@ -256,7 +287,7 @@ def _new_settings(base: Base, given: dict[str, Any]) -> dict[str, Any]:
         "memory_rows": 60 if given["memory_rows"] is None else given["memory_rows"],
         "seed": given["seed"] or 0,
         "versions": {name: version(name) for name in LIBRARIES},
-        "machine": f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
+        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
     }
 
 

@@ -27,7 +27,9 @@ Cell = float | None
 class AccuracyMatrix:
     """K+1 rows (row 0 before any training), K columns (tasks in order). A cell is None until it was examined."""
 
-    def __init__(self, tasks: Sequence[str], questions: Sequence[int], rows: Sequence[Sequence[Cell]] = ()) -> None:
+    def __init__(
+        self, tasks: Sequence[str], questions: Sequence[int], rows: Sequence[Sequence[Cell]] = ()
+    ) -> None:
         self.tasks = list(tasks)
         self.questions = list(questions)
         self.rows: list[list[Cell]] = [list(row) for row in rows]
@@ -35,7 +37,9 @@ class AccuracyMatrix:
     def set_row(self, index: int, scores: Sequence[Cell]) -> None:
         """Set row `index`; rows are written in order."""
         if index > len(self.rows):
-            raise StateError(f"Row {index} of the matrix cannot follow row {len(self.rows) - 1}.", cure="Examine in order.")
+            raise StateError(
+                f"Row {index} of the matrix cannot follow row {len(self.rows) - 1}.", cure="Examine in order."
+            )
         self.rows[index:] = [list(scores)]
 
     @property

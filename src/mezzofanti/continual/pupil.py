@@ -28,7 +28,9 @@ __all__ = ["Pupil"]
 class Pupil:
     """A base model with one adapter. `index` says after how many tasks its weights are (-1: not yet loaded)."""
 
-    def __init__(self, base: Base, adapter: AdapterSettings, training: TrainingSettings, *, seed: int) -> None:
+    def __init__(
+        self, base: Base, adapter: AdapterSettings, training: TrainingSettings, *, seed: int
+    ) -> None:
         self.base, self.adapter, self.training, self.seed = base, adapter, training, seed
         self.tokenizer = AutoTokenizer.from_pretrained(base.path)
         self.template = use_training_template(self.tokenizer)
@@ -63,15 +65,26 @@ class Pupil:
     ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         """Learn one task; return its record (samples, steps, ...) and the training log."""
         rows, dropped = encode(samples, self.tokenizer, max_length=self.training.max_length)
-        old, _ = encode(map(Sample.model_validate, memory), self.tokenizer, max_length=self.training.max_length)
-        plan = Plan(steps=self.training.max_steps, batch_size=self.training.per_device_train_batch_size, seed=seed)
+        old, _ = encode(
+            map(Sample.model_validate, memory), self.tokenizer, max_length=self.training.max_length
+        )
+        plan = Plan(
+            steps=self.training.max_steps, batch_size=self.training.per_device_train_batch_size, seed=seed
+        )
         batches = method.training_data(rows, old, plan)
         method.prepare_model(self.model, self.index)
         journal = work / "rounds.jsonl"
         if isinstance(method, RecurrentKIF):
             _seat(method, old, journal)
         log = train(
-            self.model, self.tokenizer, batches, method, self.training, work=work, seed=seed, progress=progress
+            self.model,
+            self.tokenizer,
+            batches,
+            method,
+            self.training,
+            work=work,
+            seed=seed,
+            progress=progress,
         )
         self.index += 1
         outer = getattr(method, "outer_steps_done", 0) if getattr(method, "active", False) else 0

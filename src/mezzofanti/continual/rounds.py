@@ -42,7 +42,9 @@ def mark_complete(checkpoint: Path, **state: int) -> None:
 def load_rounds(method: RecurrentKIF, checkpoint: Path) -> None:
     """Take up the state of the round that `save_rounds` left in `checkpoint`."""
     if not (checkpoint / MARKER).is_file():
-        raise StateError(f"{checkpoint} has no Recurrent-KIF state.", cure="Resume from an earlier, whole checkpoint.")
+        raise StateError(
+            f"{checkpoint} has no Recurrent-KIF state.", cure="Resume from an earlier, whole checkpoint."
+        )
     method.outer_steps_done = read_json(checkpoint / MARKER)["outer_steps"]
     saved = load_file(checkpoint / TENSORS)
     _restore_optimizer(method, saved)
@@ -58,7 +60,9 @@ def _tensors(method: RecurrentKIF) -> dict[str, Tensor]:
         "outer.mean": method._outer.mean,
         "outer.spread": method._outer.spread,
     }
-    tensors = {f"{group}.{i}": tensor for group, members in groups.items() for i, tensor in enumerate(members)}
+    tensors = {
+        f"{group}.{i}": tensor for group, members in groups.items() for i, tensor in enumerate(members)
+    }
     for i, parameter in enumerate(method._parameters):
         for key, value in method._outer_optimizer.state.get(parameter, {}).items():
             tensors[f"optimizer.{key}.{i}"] = value
@@ -67,6 +71,10 @@ def _tensors(method: RecurrentKIF) -> dict[str, Tensor]:
 
 def _restore_optimizer(method: RecurrentKIF, saved: dict[str, Tensor]) -> None:
     for i, parameter in enumerate(method._parameters):
-        keys = [name.split(".")[1] for name in saved if name.startswith("optimizer.") and name.endswith(f".{i}")]
+        keys = [
+            name.split(".")[1] for name in saved if name.startswith("optimizer.") and name.endswith(f".{i}")
+        ]
         if keys:
-            method._outer_optimizer.state[parameter] = {key: saved[f"optimizer.{key}.{i}"].clone() for key in keys}
+            method._outer_optimizer.state[parameter] = {
+                key: saved[f"optimizer.{key}.{i}"].clone() for key in keys
+            }

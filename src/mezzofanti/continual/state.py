@@ -57,7 +57,9 @@ class LearnerFolder:
 
     def task_folders(self) -> list[Path]:
         """Finished tasks in order, `00-before` first."""
-        return sorted(path for path in (self.path / "tasks").glob("[0-9][0-9]-*") if (path / "scores.json").is_file())
+        return sorted(
+            path for path in (self.path / "tasks").glob("[0-9][0-9]-*") if (path / "scores.json").is_file()
+        )
 
     def learned(self) -> list[str]:
         """Names of the tasks learned, in order."""
@@ -70,6 +72,18 @@ class LearnerFolder:
     def work_of(self, index: int) -> Path:
         """Where task `index` keeps its checkpoints while it runs."""
         return self.path / "work" / f"{index:02d}"
+
+    def running(self) -> str:
+        """The task that was begun and is not finished, and how far it is; empty where there is none."""
+        for begun in sorted((self.path / "work").glob("*/task.json")):
+            steps = sorted(int(path.name.split("-")[1]) for path in begun.parent.glob("checkpoint-*"))
+            where = (
+                "trained, not yet examined"
+                if (begun.parent / "trained").is_dir()
+                else f"step {max(steps, default=0)}"
+            )
+            return f"{read_json(begun)['task']} ({where}); the same command goes on there"
+        return ""
 
     def matrix(self, tasks: Sequence[str] = ()) -> AccuracyMatrix:
         """The matrix over `tasks`, or over the tasks the last written matrix has, from the scores on disk."""
@@ -86,10 +100,16 @@ class LearnerFolder:
         """Derive `matrix.json`, `history.jsonl` and `metrics.jsonl` anew from the finished tasks."""
         settings = self.settings()
         head = {"schema": 1, "method": settings["method"]["type"], "adapter": settings["adapter"]["type"]}
-        write_json(self.path / "matrix.json", {**head, "seed": settings["seed"], **self.matrix(tasks).as_json()})
-        records = [folder / "record.json" for folder in self.task_folders() if (folder / "record.json").is_file()]
+        write_json(
+            self.path / "matrix.json", {**head, "seed": settings["seed"], **self.matrix(tasks).as_json()}
+        )
+        records = [
+            folder / "record.json" for folder in self.task_folders() if (folder / "record.json").is_file()
+        ]
         write_jsonl(self.path / "history.jsonl", [read_json(record) for record in records])
-        logs = [folder / "metrics.jsonl" for folder in self.task_folders() if (folder / "metrics.jsonl").is_file()]
+        logs = [
+            folder / "metrics.jsonl" for folder in self.task_folders() if (folder / "metrics.jsonl").is_file()
+        ]
         write_jsonl(self.path / "metrics.jsonl", [row for log in logs for row in read_jsonl(log)])
 
     def history(self) -> list[dict[str, Any]]:

@@ -26,7 +26,9 @@ class Task(Record):
         if not self.train:
             raise DataError(f"Task {self.name!r} has no training rows.", cure="Give it at least one sample.")
         if not self.test:
-            raise DataError(f"Task {self.name!r} has no exam questions.", cure="Give it at least one question.")
+            raise DataError(
+                f"Task {self.name!r} has no exam questions.", cure="Give it at least one question."
+            )
 
 
 class TaskStream:
@@ -36,7 +38,9 @@ class TaskStream:
         names = [task.name for task in tasks]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
-            raise ConfigurationError(f"Two tasks are called {twice[0]!r}.", cure="Give each task its own name.")
+            raise ConfigurationError(
+                f"Two tasks are called {twice[0]!r}.", cure="Give each task its own name."
+            )
         self.tasks = tuple(tasks)
 
     @property

@@ -62,7 +62,9 @@ def last_whole_checkpoint(work: Path) -> Path | None:
     return max(whole, key=lambda path: int(path.name.split("-")[1]), default=None)
 
 
-def _arguments(settings: TrainingSettings, work: Path, seed: int, *, steps: int, batch_size: int) -> TrainingArguments:
+def _arguments(
+    settings: TrainingSettings, work: Path, seed: int, *, steps: int, batch_size: int
+) -> TrainingArguments:
     return TrainingArguments(
         output_dir=str(work),
         max_steps=steps,

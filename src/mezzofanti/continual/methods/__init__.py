@@ -42,6 +42,8 @@ def create(settings: dict[str, Any]) -> Method:
     known = [name for name in cls().settings if name != "type"]
     for name in options:
         if name not in known:
-            raise ConfigurationError(f"method {kind}: there is no setting {name!r}.", cure=nearest(name, known or ["none"]))
+            raise ConfigurationError(
+                f"method {kind}: there is no setting {name!r}.", cure=nearest(name, known or ["none"])
+            )
     made: Method = cls(**options)
     return made

@@ -25,9 +25,14 @@ class Plan(Record):
 
 
 class Method:
-    """Base of all methods. `name` is what a recipe and a report call it."""
+    """Base of all methods. `name` is what a recipe and a report call it.
+
+    `uses_memory`: the method looks at remembered rows. `whole_stream`: it is given the rows of all tasks at once.
+    """
 
     name: ClassVar[str] = ""
+    uses_memory: ClassVar[bool] = False
+    whole_stream: ClassVar[bool] = False
 
     @property
     def settings(self) -> dict[str, Any]:

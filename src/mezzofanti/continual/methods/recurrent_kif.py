@@ -54,6 +54,7 @@ class RecurrentKIF(Method, TrainerCallback):
     """
 
     name = "recurrent-kif"
+    uses_memory = True
 
     def __init__(
         self,
@@ -69,11 +70,17 @@ class RecurrentKIF(Method, TrainerCallback):
         fusion: str | FusionWeights = "paper",
     ) -> None:
         if inner_steps < 1 or outer_steps < 1:
-            raise ConfigurationError("recurrent-kif: inner_steps and outer_steps must be 1 or more.", cure="Use 8 and 4.")
+            raise ConfigurationError(
+                "recurrent-kif: inner_steps and outer_steps must be 1 or more.", cure="Use 8 and 4."
+            )
         if not 0 <= quantile < 1:
-            raise ConfigurationError(f"recurrent-kif: quantile is {quantile}.", cure="Give 0 or more and below 1.")
+            raise ConfigurationError(
+                f"recurrent-kif: quantile is {quantile}.", cure="Give 0 or more and below 1."
+            )
         if isinstance(fusion, str) and fusion not in WEIGHTS:
-            raise ConfigurationError(f"recurrent-kif: there is no fusion {fusion!r}.", cure=nearest(fusion, WEIGHTS))
+            raise ConfigurationError(
+                f"recurrent-kif: there is no fusion {fusion!r}.", cure=nearest(fusion, WEIGHTS)
+            )
         self.memory = Memory() if memory is None else memory
         self.inner_steps = inner_steps
         self.outer_steps = outer_steps
@@ -203,7 +210,12 @@ def _shares(in_masks: list[Tensor], out_masks: list[Tensor]) -> dict[str, float]
     both = sum(int((a & b).sum()) for a, b in zip(in_masks, out_masks, strict=True)) / total
     inner = sum(int(mask.sum()) for mask in in_masks) / total
     outer = sum(int(mask.sum()) for mask in out_masks) / total
-    return {"new_only": inner - both, "old_only": outer - both, "shared": both, "neither": 1 - inner - outer + both}
+    return {
+        "new_only": inner - both,
+        "old_only": outer - both,
+        "shared": both,
+        "neither": 1 - inner - outer + both,
+    }
 
 
 def _plain_loss(model: Any, batch: dict[str, Tensor]) -> Tensor:
@@ -213,11 +225,17 @@ def _plain_loss(model: Any, batch: dict[str, Tensor]) -> Tensor:
 
 def _refuse_unsupported(args: Any) -> None:
     if args.world_size > 1 or args.n_gpu > 1:
-        raise ConfigurationError("Recurrent-KIF reads gradients of one process, several run.", cure="Start one process.")
+        raise ConfigurationError(
+            "Recurrent-KIF reads gradients of one process, several run.", cure="Start one process."
+        )
     if args.fp16:
-        raise ConfigurationError("Recurrent-KIF does not train in fp16: gradients are scaled.", cure="Use bf16=True.")
+        raise ConfigurationError(
+            "Recurrent-KIF does not train in fp16: gradients are scaled.", cure="Use bf16=True."
+        )
     if args.deepspeed:
-        raise ConfigurationError("DeepSpeed clears gradients before they can be read.", cure="Train without DeepSpeed.")
+        raise ConfigurationError(
+            "DeepSpeed clears gradients before they can be read.", cure="Train without DeepSpeed."
+        )
 
 
 def _autocast(args: Any) -> Any:
@@ -231,5 +249,7 @@ def _labels(dataset: Any) -> list[int]:
 def _encoded(row: Row, tokenizer: Any, masked: bool) -> dict[str, Any]:
     if "input_ids" in row:
         return {"input_ids": list(row["input_ids"]), "labels": list(row["labels"])}
-    encoded = encode_messages([{"role": m["role"], "content": m["content"]} for m in row["messages"]], tokenizer)
+    encoded = encode_messages(
+        [{"role": m["role"], "content": m["content"]} for m in row["messages"]], tokenizer
+    )
     return encoded if masked else {"input_ids": encoded["input_ids"], "labels": list(encoded["input_ids"])}

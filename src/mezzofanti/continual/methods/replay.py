@@ -20,10 +20,13 @@ class Replay(Method):
     """Rehearsal from memory. Seams used: `training_data`."""
 
     name = "replay"
+    uses_memory = True
 
     def __init__(self, *, share: float = 0.5) -> None:
         if not 0 <= share <= 4:
-            raise ConfigurationError(f"replay: share is {share}.", cure="Give memory rows per new row, 0 to 4.")
+            raise ConfigurationError(
+                f"replay: share is {share}.", cure="Give memory rows per new row, 0 to 4."
+            )
         self.share = share
 
     @property

@@ -1,0 +1,5 @@
+"""`python -m mezzofanti.cli`."""
+
+from mezzofanti.cli import main
+
+main()

@@ -1,0 +1,74 @@
+"""`mezzo learn`, `status`, `evaluate`: a learner and its folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from mezzofanti.cli import app
+from mezzofanti.cli.progress import Bars
+
+__all__ = ["evaluate", "learn", "status"]
+
+LearnerArgument = Annotated[Path, typer.Argument(help="A learner's folder.")]
+
+
+@app.command()
+def learn(
+    source: Annotated[
+        Path, typer.Argument(help="A recipe (YAML), or your own rows (JSONL or Parquet with `messages`).")
+    ],
+    learner: Annotated[
+        Path | None, typer.Option(help="The learner's folder; learners/NAME by default.")
+    ] = None,
+) -> None:
+    """Teach a learner the tasks of a recipe, or one more task from your own rows. Killed, it goes on where it was."""
+    from mezzofanti.errors import require
+    from mezzofanti.report.terminal import matrix_table
+
+    require("train", "torch", "transformers", "peft", "accelerate", "safetensors")
+    from mezzofanti.schooling import teach_file, teach_recipe
+
+    folder = learner or Path("learners") / source.stem
+    teach = teach_recipe if source.suffix in (".yaml", ".yml") else teach_file
+    with Bars(Console(stderr=True)) as bars:
+        matrix = teach(source, folder, bars)
+    Console().print(matrix_table(folder))
+    typer.echo(f"learned   {', '.join(matrix.tasks[: matrix.learned])}")
+    typer.echo(f"look at   {folder}  (mezzo report {folder})")
+    typer.echo(f"next      mezzo learn YOUR.jsonl --learner {folder}")
+
+
+@app.command()
+def status(learner: LearnerArgument) -> None:
+    """What a learner has learned, and what it is at. Needs no torch."""
+    from mezzofanti.continual.state import LearnerFolder
+    from mezzofanti.report.terminal import matrix_table
+
+    folder = LearnerFolder(learner)
+    settings = folder.settings()
+    if folder.task_folders():
+        Console().print(matrix_table(learner))
+    typer.echo(f"base      {settings['base']['origin']}")
+    typer.echo(f"method    {settings['method']['type']} with {settings['adapter']['type']}")
+    typer.echo(f"learned   {', '.join(folder.learned()) or 'nothing yet'}")
+    running = folder.running()
+    if running:
+        typer.echo(f"running   {running}")
+
+
+@app.command()
+def evaluate(learner: LearnerArgument) -> None:
+    """Examine every adapter a learner has saved once more, with the questions it was learned with."""
+    from mezzofanti.continual import Learner
+    from mezzofanti.continual.state import LearnerFolder
+    from mezzofanti.report.terminal import matrix_table
+
+    LearnerFolder(learner).settings()
+    with Bars(Console(stderr=True)) as bars:
+        opened = Learner.open(learner, progress=bars)
+        opened.evaluate(opened.stream_learned())
+    Console().print(matrix_table(learner))

@@ -1,0 +1,78 @@
+"""Settings from YAML: read safely, checked by a frozen model, and a mistake explained in one line."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, TypeVar, get_args
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from mezzofanti.errors import ConfigurationError, nearest
+
+__all__ = ["known_keys", "read_yaml", "validated"]
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def read_yaml(path: Path | str) -> Any:
+    """Read one YAML file, safely. `ConfigurationError` where it is absent or is not YAML."""
+    path = Path(path)
+    if not path.is_file():
+        raise ConfigurationError(f"There is no recipe {path}.", cure="Check the path.")
+    try:
+        return yaml.safe_load(path.read_text("utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigurationError(
+            f"{path} is not valid YAML ({' '.join(str(error).split())[:200]}).", cure="Mend it."
+        ) from None
+
+
+def validated(model: type[Model], content: Any, where: str) -> Model:
+    """Check `content` against `model`. `ConfigurationError` names the key, what was wrong and the nearest name."""
+    if not isinstance(content, dict):
+        raise ConfigurationError(f"{where} holds no mapping.", cure="Write 'key: value' lines.")
+    try:
+        return model.model_validate(content)
+    except ValidationError as error:
+        raise _explained(error, model, where) from None
+
+
+def _explained(error: ValidationError, model: type[BaseModel], where: str) -> ConfigurationError:
+    # a misspelled key also leaves the right one missing: the misspelling is what the user can see
+    problem = min(error.errors(include_url=False), key=lambda found: found["type"] != "extra_forbidden")
+    place = ".".join(str(part) for part in problem["loc"])
+    if problem["type"] == "extra_forbidden":
+        name = str(problem["loc"][-1])
+        return ConfigurationError(f"{where}: unknown key {place!r}.", cure=nearest(name, known_keys(model)))
+    if problem["type"] == "missing":
+        return ConfigurationError(f"{where}: {place!r} is missing.", cure="Add it.")
+    if problem["type"] == "union_tag_invalid":
+        context = problem["ctx"]
+        known = [tag.strip(" '") for tag in context["expected_tags"].split(",")]
+        return ConfigurationError(
+            f"{where}: {place!r} has no kind {context['tag']!r}.", cure=nearest(context["tag"], known)
+        )
+    message = problem["msg"].removeprefix("Value error, ")
+    label = f" {place!r}:" if place else ""
+    return ConfigurationError(f"{where}:{label} {message}.", cure="Change it and run the same command again.")
+
+
+def known_keys(model: type[BaseModel]) -> list[str]:
+    """Every field name of `model` and of the models inside it."""
+    names: dict[str, None] = {}
+    for field, info in model.model_fields.items():
+        names[field] = None
+        for inner in _models_in(info.annotation):
+            names.update(dict.fromkeys(known_keys(inner)))
+    return list(names)
+
+
+def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    plain = isinstance(annotation, type) and not isinstance(annotation, types.GenericAlias)
+    if plain and issubclass(annotation, BaseModel):
+        yield annotation
+    for part in get_args(annotation):
+        yield from _models_in(part)
