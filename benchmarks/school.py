@@ -2,20 +2,27 @@
 
     python -m benchmarks.school                  all cells that are not yet in benchmarks/results/school.json
     python -m benchmarks.school --seeds 0        only these seeds
+    python -m benchmarks.school --workers 2      that many cells at once, one thread each
     python -m benchmarks.school --table          print the table, run nothing
 
 A cell is one method with one adapter and one seed. Cells are resumable: a killed run goes on inside the task it was
 in. Before the cells, each method picks its learning rate from the same three, on validation rows cut from the
 training rows of the first two tasks (seed 0); no exam question is looked at for that. The exam is the same for all.
+
+Every run is a process with one thread: on two cores two of them do a quarter more than one process with two threads,
+and all methods are timed alike.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
+import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +51,7 @@ ADAPTERS = {
 }
 RESULT = RESULTS / "school.json"
 FOLDER = WORK / "school"
+Job = tuple[str, str, int, float, str]
 
 
 def stream(seed: int, *, validation: bool = False) -> TaskStream:
@@ -69,26 +77,38 @@ def learner(cell: str, seed: int, rate: float, folder: Path) -> Learner:
         base=resolve("smollm2-135m"),
         method=create({"type": method}),
         adapter=ADAPTERS[adapter],
-        training=TrainingSettings(learning_rate=rate),
+        training=TrainingSettings(learning_rate=rate, per_device_eval_batch_size=120),
         memory_rows=MEMORY_ROWS,
         seed=seed,
         progress=_progress,
     )
 
 
-def shared_start(cell: str, seed: int, rate: float, tasks: TaskStream, folder: Path, kind: str) -> Learner:
-    """Begin `cell` in `folder`: from the first task where another method has learned it already."""
-    method, adapter = cell.split("/")
+def begin(cell: str, seed: int, rate: float, folder: Path, kind: str) -> Learner:
+    """Begin `cell` in `folder`, from the first task where another method has learned it already."""
     if LearnerFolder(folder).exists:
         return learner(cell, seed, rate, folder)
-    if method == "joint" or adapter != "lora":
+    if not shares_first_task(cell):
         _share_before(folder.parent, folder)
         return learner(cell, seed, rate, folder)
-    first = FOLDER / kind / f"first-task-lora-{rate:g}-seed-{seed}"
-    _share_before(first.parent, first)
-    start = learner("sequential/lora", seed, rate, first)
-    start.learn_stream(tasks, until=1)
-    return start.fork(folder, method=create({"type": method}))
+    start = learner("sequential/lora", seed, rate, first_folder(seed, rate, kind))
+    return start.fork(folder, method=create({"type": cell.split("/")[0]}))
+
+
+def shares_first_task(cell: str) -> bool:
+    """Methods that begin without a memory learn the first task alike, if their adapter is the same."""
+    return cell.endswith("/lora") and cell != "joint/lora"
+
+
+def first_folder(seed: int, rate: float, kind: str) -> Path:
+    """Where the shared first task lies; `kind` is "search" or "cells"."""
+    return FOLDER / kind / f"first-task-lora-{rate:g}-seed-{seed}"
+
+
+def cell_folder(cell: str, seed: int, rate: float, kind: str) -> Path:
+    """Where a cell's learner lies."""
+    end = f"{rate:g}" if kind == "search" else f"seed-{seed}"
+    return FOLDER / kind / f"{cell.replace('/', '-')}-{end}"
 
 
 def _share_before(kin: Path, folder: Path) -> None:
@@ -100,43 +120,50 @@ def _share_before(kin: Path, folder: Path) -> None:
         target.with_name(".before.tmp").replace(target)
 
 
-def choose_rate(cell: str, result: dict[str, Any]) -> float:
-    """The learning rate of a method: the best of `RATES` on validation rows after the second task (seed 0)."""
-    found = result.setdefault("search", {}).setdefault(cell, {})
-    tasks = stream(0, validation=True)
-    for rate in RATES:
-        if f"{rate:g}" not in found:
-            folder = FOLDER / "search" / f"{cell.replace('/', '-')}-{rate:g}"
-            matrix = shared_start(cell, 0, rate, tasks, folder, "search").learn_stream(tasks, until=2)
-            found[f"{rate:g}"] = sum(matrix.rows[2][:2]) / 2  # type: ignore[arg-type]
-            write_json(RESULT, result)
-    return max(RATES, key=lambda rate: found[f"{rate:g}"])
+# ---- jobs: each is one process ---------------------------------------------------------------------------------
 
 
-def run_cell(cell: str, seed: int, rate: float) -> dict[str, Any]:
-    """Run, or finish, one cell and return what it found."""
-    folder = FOLDER / "cells" / f"{cell.replace('/', '-')}-seed-{seed}"
+def do_first(seed: int, rate: float, kind: str) -> None:
+    """Learn the shared first task."""
+    folder = first_folder(seed, rate, kind)
+    _share_before(folder.parent, folder)
+    learner("sequential/lora", seed, rate, folder).learn_stream(
+        stream(seed, validation=kind == "search"), until=1
+    )
+
+
+def do_search(cell: str, rate: float) -> None:
+    """Learn two tasks at one rate and note the validation score."""
+    folder = cell_folder(cell, 0, rate, "search")
+    matrix = begin(cell, 0, rate, folder, "search").learn_stream(stream(0, validation=True), until=2)
+    write_json(folder / "found.json", {"score": sum(matrix.rows[2][:2]) / 2})  # type: ignore[arg-type]
+
+
+def do_cell(cell: str, seed: int, rate: float) -> None:
+    """Run, or finish, one cell and note what it found."""
+    folder = cell_folder(cell, seed, rate, "cells")
     tasks = stream(seed)
-    searched = FOLDER / "search" / f"{cell.replace('/', '-')}-{rate:g}"
     if seed == 0 and not LearnerFolder(folder).exists:
-        _take_over(searched, folder, tasks)
-    pupil = shared_start(cell, seed, rate, tasks, folder, "cells")
+        _take_over(cell_folder(cell, seed, rate, "search"), folder, tasks)
+    pupil = begin(cell, seed, rate, folder, "cells")
     matrix = pupil.learn_stream(tasks)
     history = pupil.folder.history()
-    return {
+    total = {
+        name: sum(task[name] for task in history)
+        for name in ("seconds", "exam_seconds", "samples", "optimizer_steps")
+    }
+    found = {
         "matrix": matrix.rows,
         "op": matrix.op,
         "bwt": matrix.bwt,
         "fwt": matrix.fwt,
         "forgetting": matrix.forgetting,
-        "seconds": sum(task["seconds"] for task in history),
-        "exam_seconds": sum(task["exam_seconds"] for task in history),
-        "samples": sum(task["samples"] for task in history),
-        "optimizer_steps": sum(task["optimizer_steps"] for task in history),
+        **total,
         "memory_rows": history[-1]["memory_rows"],
         "learning_rate": rate,
         "trainable_parameters": history[-1]["trainable_parameters"],
     }
+    write_json(folder / "found.json", found)
 
 
 def _take_over(searched: Path, folder: Path, tasks: TaskStream) -> None:
@@ -150,9 +177,98 @@ def _take_over(searched: Path, folder: Path, tasks: TaskStream) -> None:
     temporary.replace(folder)
 
 
-def cells(seeds: tuple[int, ...]) -> Iterator[tuple[str, int]]:
-    """All cells, seed by seed, so that an unfinished run compares all methods on the seeds it has."""
-    yield from ((cell, seed) for seed in seeds for cell in METHODS)
+# ---- the plan: which jobs, in which order ------------------------------------------------------------------------
+
+
+def run(seeds: Sequence[int], workers: int) -> dict[str, Any]:
+    """Run what is missing, stage by stage; the result is written after every job."""
+    result = _head()
+    firsts = [("first", "", 0, rate, "search") for rate in RATES]
+    alone = [
+        ("search", cell, 0, rate, "search")
+        for cell in METHODS
+        if not shares_first_task(cell)
+        for rate in RATES
+    ]
+    shared = [
+        ("search", cell, 0, rate, "search") for cell in METHODS if shares_first_task(cell) for rate in RATES
+    ]
+    # the first of all alone: it also examines the base before any lesson, for all the others
+    for stage in (firsts[:1], firsts[1:] + alone, shared):
+        _pool(stage, workers, lambda job: _collect_search(result))
+    rates = _collect_search(result)
+    for seed in seeds:
+        starts = {rates[cell] for cell in METHODS if shares_first_task(cell)} if seed else set()
+        begun = [("first", "", seed, rate, "cells") for rate in sorted(starts)]
+        _pool(begun, workers, lambda job: None)
+        jobs = [("cell", cell, seed, rates[cell], "cells") for cell in METHODS]
+        for stage in (jobs[:1], jobs[1:]) if seed == 0 else (jobs,):
+            _pool(stage, workers, lambda job: _collect_cells(result))
+    _collect_cells(result)
+    return result
+
+
+def _pool(jobs: Sequence[Job], workers: int, after: Callable[[Job], Any]) -> None:
+    with ThreadPoolExecutor(workers) as pool:
+        for job in pool.map(_process, jobs):
+            after(job)
+
+
+def _process(job: Job) -> Job:
+    kind, cell, seed, rate, where = job
+    folder = first_folder(seed, rate, where) if kind == "first" else cell_folder(cell, seed, rate, where)
+    done = (folder / "found.json").is_file() or (kind == "first" and LearnerFolder(folder).learned())
+    if not done:
+        command = [
+            sys.executable,
+            "-W",
+            "ignore",
+            "-m",
+            "benchmarks.school",
+            "--job",
+            kind,
+            cell,
+            str(seed),
+            f"{rate:g}",
+            where,
+        ]
+        subprocess.run(command, check=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    return job
+
+
+def _collect_search(result: dict[str, Any]) -> dict[str, float]:
+    """Read the validation scores into the result; return each method's best rate so far."""
+    search = result.setdefault("search", {})
+    for cell in METHODS:
+        for rate in RATES:
+            found = cell_folder(cell, 0, rate, "search") / "found.json"
+            if found.is_file():
+                search.setdefault(cell, {})[f"{rate:g}"] = read_json(found)["score"]
+    write_json(RESULT, result)
+    return {cell: float(max(scores, key=scores.__getitem__)) for cell, scores in search.items()}
+
+
+def _collect_cells(result: dict[str, Any]) -> None:
+    for cell in METHODS:
+        for path in sorted((FOLDER / "cells").glob(f"{cell.replace('/', '-')}-seed-*/found.json")):
+            seed = path.parent.name.rsplit("-", 1)[1]
+            result.setdefault("methods", {}).setdefault(cell, {})[seed] = read_json(path)
+    write_json(RESULT, result)
+
+
+def _head() -> dict[str, Any]:
+    known: dict[str, Any] = read_json(RESULT) if RESULT.is_file() else {}
+    return {
+        **known,
+        "schema": 1,
+        **circumstances("python -m benchmarks.school"),
+        "threads_a_cell": 1,
+        "base": resolve("smollm2-135m").origin,
+        "tasks": [LANGUAGE_NAMES[code] for code in LANGUAGES],
+        "questions": QUESTIONS,
+        "train_rows": TRAIN_ROWS,
+        "memory_rows_per_task": MEMORY_ROWS,
+    }
 
 
 def table(result: dict[str, Any]) -> str:
@@ -163,8 +279,8 @@ def table(result: dict[str, Any]) -> str:
     ]
     for cell, seeds in result.get("methods", {}).items():
         runs = list(seeds.values())
-        op, op_error = mean_over_seeds([100 * run["op"] for run in runs])
-        bwt, bwt_error = mean_over_seeds([100 * run["bwt"] for run in runs])
+        op = mean_over_seeds([100 * run["op"] for run in runs])
+        bwt = mean_over_seeds([100 * run["bwt"] for run in runs])
         lines.append(
             f"| {cell} | {len(runs)} | {_pm(op)} | {_pm(bwt)} | {runs[0]['samples']} | "
             f"{runs[0]['optimizer_steps']} | {runs[0]['learning_rate']:g} |"
@@ -191,32 +307,26 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--seeds", type=int, nargs="+", default=list(SEEDS))
+    parser.add_argument("--workers", type=int, default=1, help="cells at once; one thread each")
     parser.add_argument("--table", action="store_true", help="print the table and run nothing")
+    parser.add_argument("--job", nargs=5, help=argparse.SUPPRESS)
     options = parser.parse_args()
-    result: dict[str, Any] = read_json(RESULT) if RESULT.is_file() else {}
-    if not options.table:
+    if options.job:
+        _do(*options.job)
+    elif options.table:
+        print(table(read_json(RESULT)))
+    else:
         with machine_lock("python -m benchmarks.school"):
-            _run(result, tuple(options.seeds))
-    print(table(result))
+            print(table(run(options.seeds, options.workers)))
 
 
-def _run(result: dict[str, Any], seeds: tuple[int, ...]) -> None:
-    base = resolve("smollm2-135m")
-    result.update(
-        schema=1,
-        **circumstances("python -m benchmarks.school"),
-        base=base.origin,
-        tasks=[LANGUAGE_NAMES[code] for code in LANGUAGES],
-        questions=QUESTIONS,
-        train_rows=TRAIN_ROWS,
-        memory_rows_per_task=MEMORY_ROWS,
-    )
-    rates = {cell: choose_rate(cell, result) for cell in METHODS}
-    for cell, seed in cells(seeds):
-        done = result.setdefault("methods", {}).setdefault(cell, {})
-        if str(seed) not in done:
-            done[str(seed)] = run_cell(cell, seed, rates[cell])
-            write_json(RESULT, result)
+def _do(kind: str, cell: str, seed: str, rate: str, where: str) -> None:
+    if kind == "first":
+        do_first(int(seed), float(rate), where)
+    elif kind == "search":
+        do_search(cell, float(rate))
+    else:
+        do_cell(cell, int(seed), float(rate))
 
 
 if __name__ == "__main__":
