@@ -172,7 +172,8 @@ def _take_over(searched: Path, folder: Path, tasks: TaskStream) -> None:
     if not LearnerFolder(temporary).exists:
         temporary.parent.mkdir(parents=True, exist_ok=True)
         shutil.rmtree(temporary, ignore_errors=True)
-        shutil.copytree(searched, temporary)
+        # the mark that says a job is done is the search's, not the cell's
+        shutil.copytree(searched, temporary, ignore=shutil.ignore_patterns("found.json"))
     Learner.open(temporary, progress=_progress).evaluate(tasks)
     temporary.replace(folder)
 
