@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import importlib
 import subprocess
 import sys
 from pathlib import Path
@@ -24,8 +23,7 @@ def test_python_blocks_parse_and_their_imports_resolve() -> None:
     for block in all_blocks("python", "py"):
         for node in ast.walk(ast.parse(block.body, filename=block.page)):
             if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "mezzofanti":
-                module = importlib.import_module(node.module or "")
-                assert [name.name for name in node.names if not hasattr(module, name.name)] == [], block.page
+                exec(compile(ast.unparse(node), block.page, "exec"), {})
 
 
 def test_marked_blocks_run(tmp_path: Path, tiny_base: Path) -> None:
