@@ -50,6 +50,8 @@ def test_a_kink_off_the_mesh_is_exact_once_the_mesh_is_fitted_to_it() -> None:
     known = exact.kink(1.0)
     mesh = Mesh.rectangle((-2 / 3, -1.0), (4 / 3, 1.0), 16)  # x = 0 runs inside cells
     crossing = solve_dirichlet(mesh, known.height, known.measure)
+    finer = solve_dirichlet(mesh.refined(), known.height, known.measure)
+    assert 0.9 < np.log2(error_in_l2(crossing, known) / error_in_l2(finer, known)) < 1.3
     fitted = solve_dirichlet(fit_mesh(mesh, known.measure), known.height, known.measure)
     assert error_in_l2(crossing, known) > 1e-3
     assert error_in_l2(fitted, known) < 1e-11
@@ -72,6 +74,19 @@ def test_a_mass_on_a_circle_agrees_with_the_closed_form() -> None:
     assert error_in_l2(film, known) < 2e-4
     inner = np.hypot(*film.mesh.points.T) < 0.45
     assert np.ptp(film.u[inner]) < 1e-3  # level inside the circle
+
+
+def test_harnack_fails_on_a_fixed_disc_and_holds_on_a_small_one() -> None:
+    # Boundary values K on the arc x > 1/4, else 0: the middle stays below 1, and the right part is torn off upwards.
+    mesh = Mesh.disc(refinement=5)
+    radius = np.hypot(*mesh.points.T)
+    quotients = {}
+    for height in (1, 8):
+        film = solve_dirichlet(mesh, lambda x, y, height=height: height * (x > 0.25))
+        quotients[height] = [film.u[radius <= r].max() / film.u[radius <= r].min() for r in (0.5, 0.125)]
+        assert film.u[0] < 1
+    assert quotients[1][0] < 7 < 25 < quotients[8][0]
+    assert quotients[8][1] < 2.5
 
 
 def test_the_radial_rule_agrees_with_the_closed_forms() -> None:

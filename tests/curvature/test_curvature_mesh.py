@@ -104,7 +104,7 @@ def share_on_edges(mesh: Mesh, line: np.ndarray) -> float:
         ends = mesh.points[mesh.edges]
         off = np.abs((ends - start) @ [-way[1], way[0]]).max(axis=1)
         along = np.sort(((ends - start) @ way).clip(0, np.linalg.norm(end - start)), axis=1)
-        covered += np.ptp(along[off < 1e-9], axis=1).sum()
+        covered += np.ptp(along[off < 1e-8], axis=1).sum()
     return covered / np.linalg.norm(np.diff(line, axis=0), axis=1).sum()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -168,6 +169,19 @@ def test_the_example_draws_its_picture(tmp_path: Path, capsys: pytest.CaptureFix
     finer = [example.film_on_a_wire(refinement=k).u.min() for k in (4, 5)]
     assert finer[0] == pytest.approx(finer[1], abs=0.03)
     assert finer[1] == pytest.approx(-0.4731, abs=0.01)
+
+
+def test_the_guide_works_as_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    guide = (ROOT / "docs" / "how-to" / "solve-a-film.md").read_text("utf-8")
+    recipe, python = (re.findall(rf"```{kind}\n(.*?)```", guide, re.DOTALL) for kind in ("yaml", "python"))
+    assert read_problem(write(tmp_path, recipe[0])).domain.refinement == 6
+    names: dict[str, object] = {}
+    for block in python:
+        if "meshio" not in block:
+            exec(block.replace("refinement=6", "refinement=4"), names)
+    assert (tmp_path / "film.png").exists()
+    assert names["measure"].in_box((-0.5, -0.5), (0.5, 0.5)) == pytest.approx(2**0.5, rel=0.1)
 
 
 def test_importing_the_room_loads_nothing_heavy() -> None:

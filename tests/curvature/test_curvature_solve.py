@@ -25,6 +25,7 @@ def test_the_measured_masses_are_the_prescribed_ones(mesh: Mesh) -> None:
     inside = mesh.interior
     assert film.prescribed.sum() > 1
     assert film.measure.masses[inside] == pytest.approx(film.prescribed[inside], abs=1e-11)
+    assert (film.measure.masses[mesh.boundary] == 0).all()
     assert film.mismatch < 1e-9
     assert film.steepness.max() < 1
 
@@ -120,6 +121,16 @@ def test_residual_and_jacobian_are_derivatives_of_the_energy() -> None:
     assert operator.jacobian(u) @ step[mesh.interior] == pytest.approx(
         turn[mesh.interior], rel=1e-6, abs=1e-8
     )
+
+
+def test_linear_systems_are_solved_as_exactly_as_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    mesh = Mesh.disc(refinement=5)
+    matrix = AreaOperator(mesh).jacobian(wavy(*mesh.points.T))
+    right = np.random.default_rng(2).standard_normal(matrix.shape[0])
+    for largest in (10**6, 500):
+        monkeypatch.setattr(linear_module, "LARGEST_DIRECT", largest)
+        solution = linear_module.solve_positive(matrix, right, 1e-10)
+        assert np.linalg.norm(matrix @ solution - right) < 1e-9 * np.linalg.norm(right)
 
 
 def test_multigrid_and_direct_factors_find_the_same_film(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,8 @@
     film.u, film.steepness.max(), film.measure.total()
 
 The names are loaded when first used: `import mezzofanti.curvature` alone loads neither scipy nor matplotlib.
-Source: Q. Dai, N. S. Trudinger, X.-J. Wang, "The mean curvature measure", J. Eur. Math. Soc. 14 (2012).
+Source: Q. Dai, N. S. Trudinger, X.-J. Wang, "The mean curvature measure", J. Eur. Math. Soc. 14 (2012),
+779-800, doi:10.4171/JEMS/318, arXiv:0912.0341.
 """
 
 from __future__ import annotations

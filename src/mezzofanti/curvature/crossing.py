@@ -13,7 +13,9 @@ from mezzofanti.errors import ConfigurationError
 
 __all__ = ["Pieces", "barycentric", "cut_by_mesh"]
 
-_SMALL = 1e-11  # Relative to a triangle: nearer than this, a point lies on the edge.
+_SMALL = (
+    1e-11  # In barycentric shares, and in shares of a segment: nearer than this, a point lies on the edge.
+)
 
 
 @dataclass(frozen=True)
@@ -55,12 +57,12 @@ def _cut_segment(start: Floats, end: Floats, near: Integers, mesh: Mesh) -> tupl
     """Return the times (P, 2) in [0, 1] between which the segment stays in one triangle, and the triangle (P,)."""
     at_start = barycentric(mesh, near, np.broadcast_to(start, (len(near), 2)))
     change = barycentric(mesh, near, np.broadcast_to(end, (len(near), 2))) - at_start
-    with np.errstate(divide="ignore", invalid="ignore"):
-        zero = -at_start / change
-    still = np.abs(change) <= _SMALL
-    enter = np.where(change > _SMALL, zero, 0.0).max(axis=1).clip(0.0, 1.0)
-    leave = np.where(change < -_SMALL, zero, 1.0).min(axis=1).clip(0.0, 1.0)
-    inside = ~(still & (at_start < -_SMALL)).any(axis=1) & (leave - enter > _SMALL)
+    room = at_start + _SMALL  # Each triangle a hair larger, so that nothing falls between two of them.
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        zero = -room / change
+    enter = np.where(change > 0, zero, 0.0).max(axis=1).clip(0.0, 1.0)
+    leave = np.where(change < 0, zero, 1.0).min(axis=1).clip(0.0, 1.0)
+    inside = ~((change == 0) & (room < 0)).any(axis=1) & (leave - enter > _SMALL)
     enter, leave, near = enter[inside], leave[inside], near[inside]
     times = np.unique(np.concatenate([enter, leave]))
     times = times[np.diff(times, prepend=-1.0) > _SMALL]

@@ -1,6 +1,6 @@
 """A mesh bent a little, so that its edges follow the wires.
 
-A crease inside triangles costs accuracy (the error in L2 falls like h^1.3 instead of h^2); along edges it costs none.
+A crease inside triangles costs accuracy (the error in L2 falls like h instead of h^2); along edges it costs none.
 Where a wire crosses an edge, the nearer end of that edge is moved to the crossing. As the wire enters and leaves
 each triangle through two edges, the moved nodes are then joined by edges that lie on the wire.
 """

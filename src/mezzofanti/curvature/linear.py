@@ -16,15 +16,17 @@ from mezzofanti.errors import SolverError, require
 __all__ = ["LARGEST_DIRECT", "solve_positive"]
 
 LARGEST_DIRECT = 20_000
-RELATIVE = 1e-8  # Far below what one Newton step gains.
 MOST_ITERATIONS = 500
 
 
-def solve_positive(matrix: sparse.csr_matrix, right: Floats) -> Floats:
-    """Return x (n,) with matrix @ x = right. Raises SolverError where the matrix is singular to working precision."""
+def solve_positive(matrix: sparse.csr_matrix, right: Floats, relative: float = 1e-10) -> Floats:
+    """Return x (n,) with matrix @ x = right, up to `relative` in the residual where iterations find it.
+
+    Raises SolverError where the matrix is singular to working precision.
+    """
     if matrix.shape[0] <= LARGEST_DIRECT:
         return _direct(matrix, right)
-    return _multigrid(matrix, right)
+    return _multigrid(matrix, right, relative)
 
 
 def _direct(matrix: sparse.csr_matrix, right: Floats) -> Floats:
@@ -37,13 +39,13 @@ def _direct(matrix: sparse.csr_matrix, right: Floats) -> Floats:
     return np.asarray(factors.solve(right), dtype=np.float64)
 
 
-def _multigrid(matrix: sparse.csr_matrix, right: Floats) -> Floats:
+def _multigrid(matrix: sparse.csr_matrix, right: Floats, relative: float) -> Floats:
     require("curvature", "pyamg")
     import pyamg
 
     hierarchy = pyamg.ruge_stuben_solver(matrix, max_coarse=500)
     cycle: LinearOperator = hierarchy.aspreconditioner()
-    solution, left = cg(matrix, right, rtol=RELATIVE, atol=0.0, maxiter=MOST_ITERATIONS, M=cycle)
+    solution, left = cg(matrix, right, rtol=relative, atol=0.0, maxiter=MOST_ITERATIONS, M=cycle)
     if left != 0 or not np.isfinite(solution).all():
         raise SolverError("Conjugate gradients did not converge: part of the film is nearly vertical.")
     return np.asarray(solution, dtype=np.float64)

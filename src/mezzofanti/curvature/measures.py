@@ -102,6 +102,11 @@ class Curve:
         """Length of the curve."""
         return float(np.linalg.norm(np.diff(self.vertices, axis=0), axis=1).sum())
 
+    def length_inside(self, mesh: Mesh) -> float:
+        """Length of what lies in the mesh; the rest carries nothing."""
+        pieces = cut_by_mesh(self.vertices, mesh)
+        return float(np.linalg.norm(pieces.end - pieces.start, axis=1).sum())
+
     def heaviest(self) -> float:
         """Largest |mass per unit of length| at the vertices and at the middle of each side."""
         at = np.vstack([self.vertices, (self.vertices[1:] + self.vertices[:-1]) / 2])

@@ -41,10 +41,11 @@ def refuse_certain_overload(operator: AreaOperator, measure: Measure, load: Floa
     everywhere = np.ones(len(mesh.points))
     share = share_of_limit(operator, everywhere, load)
     if share > 1:
+        mass = abs(load[mesh.interior].sum())
         raise SolverError(
-            f"The load ({measure.describe()}) has mass {abs(load[mesh.interior].sum()):.5g} inside a boundary "
-            f"of length {mesh.perimeter:.5g}: {CONDITION}, here for the whole domain.",
-            cure=f"Make the load lighter: at most {1 / share:.3f} of this one.",
+            f"The load ({measure.describe()}) has mass {mass:.5g} on the inner nodes, a region of perimeter "
+            f"{mass / share:.5g}: {CONDITION}.",
+            cure=f"Make the load lighter: less than {1 / share:.3f} of this one.",
         )
 
 

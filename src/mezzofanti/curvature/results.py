@@ -56,13 +56,20 @@ def summary(film: Film, problem: dict[str, Any]) -> dict[str, Any]:
 
 
 def _notes(film: Film) -> list[str]:
+    notes = []
+    for curve in film.load.curves:
+        outside = curve.length() - curve.length_inside(film.mesh)
+        if outside > 1e-9 * curve.length():
+            notes.append(
+                f"{outside:.4g} of the curve's length {curve.length():.4g} lies outside and carries nothing."
+            )
     steep = int((film.steepness > NEARLY_VERTICAL).sum())
-    if not steep:
-        return []
-    return [
-        f"{steep} of {len(film.steepness)} triangles are nearly vertical (|g| > {NEARLY_VERTICAL}): the load is near "
-        "what a film can hold, or the film leaves its boundary values there. Refine the mesh before trusting it."
-    ]
+    if steep:
+        notes.append(
+            f"{steep} of {len(film.steepness)} triangles are nearly vertical (|g| > {NEARLY_VERTICAL}): the load is "
+            "near what a film can hold, or the film leaves its boundary values there. Refine before trusting it."
+        )
+    return notes
 
 
 def _nodes(film: Film) -> pa.Table:
