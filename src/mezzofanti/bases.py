@@ -80,7 +80,9 @@ def resolve(name: str | Path, *, cache: Path | None = None, say: Say = print) ->
         return _from_folder(folder)
     if name.count("/") == 1 and not name.startswith((".", "/", "~")):
         return _from_hub(name, name, cache=cache, say=say)
-    raise ConfigurationError(f"There is no base {name!r}: no such folder, no such name.", cure=nearest(name, BASES))
+    raise ConfigurationError(
+        f"There is no base {name!r}: no such folder, no such name.", cure=nearest(name, BASES)
+    )
 
 
 def bring(named: NamedBase, *, hub: bool = False, cache: Path | None = None, say: Say = print) -> Base:
@@ -129,7 +131,9 @@ def _download(named: NamedBase, work: Path) -> Path:
     try:
         done = subprocess.run(command, capture_output=True, text=True)
     except FileNotFoundError:
-        raise BaseUnavailableError("pip is not here to fetch the base.", cure="Install pip, or use --hub.") from None
+        raise BaseUnavailableError(
+            "pip is not here to fetch the base.", cure="Install pip, or use --hub."
+        ) from None
     wheels = sorted(work.glob("*.whl"))
     if done.returncode or not wheels:
         last = (done.stderr.strip().split("\n") or [""])[-1]
@@ -174,13 +178,15 @@ def _from_hub(hub_id: str, name: str, *, cache: Path | None, say: Say) -> Base:
     try:
         info = HfApi().model_info(hub_id)
         work = folder.with_name(f".{folder.name}.work")
-        snapshot_download(hub_id, revision=info.sha, local_dir=work, ignore_patterns=["*.gguf", "*.onnx", "*.bin", "onnx/*"])
+        snapshot_download(
+            hub_id, revision=info.sha, local_dir=work, ignore_patterns=["*.gguf", "*.onnx", "*.bin", "onnx/*"]
+        )
     except Exception as error:  # the hub client's errors share no base, and all mean the same here
         raise BaseUnavailableError(
             f"The hub did not give {hub_id} ({type(error).__name__}).",
             cure="Check the name and the connection, or use smollm2-135m, which the package index carries.",
         ) from None
-    licence = str((info.card_data or {}).get("license") or "not stated")
+    licence = str(getattr(info.card_data, "license", None) or "not stated")
     _seal(work, folder, name=hub_id, origin=f"{hub_id} at revision {info.sha}", license=licence, sha256="")
     return _from_folder(folder)
 
@@ -194,7 +200,9 @@ def _seal(work: Path, folder: Path, **provenance: str) -> None:
 
 def _from_folder(folder: Path) -> Base:
     if not (folder / "config.json").is_file():
-        raise ConfigurationError(f"{folder} holds no model (no config.json).", cure="Name a Hugging Face folder.")
+        raise ConfigurationError(
+            f"{folder} holds no model (no config.json).", cure="Name a Hugging Face folder."
+        )
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     known = read_json(folder / PROVENANCE) if (folder / PROVENANCE).is_file() else {}
     return Base(

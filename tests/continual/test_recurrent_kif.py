@@ -38,7 +38,9 @@ def rows(tokenizer: Any, word: str, count: int) -> list[dict[str, Any]]:
 
 def adapted(model: Any) -> Any:
     set_seed(3)
-    adapted = get_peft_model(model, LoraConfig(task_type="CAUSAL_LM", r=4, lora_dropout=0.0, target_modules="all-linear"))
+    adapted = get_peft_model(
+        model, LoraConfig(task_type="CAUSAL_LM", r=4, lora_dropout=0.0, target_modules="all-linear")
+    )
     with torch.no_grad():  # as after a first task: B is no longer zero
         for name, parameter in adapted.named_parameters():
             if "lora_B" in name:
@@ -120,7 +122,9 @@ def reference(model: Any, new: list[Any], old: list[Any], collate: Any, fusion: 
 
 
 @pytest.mark.parametrize("fusion", ["paper", "reference"])
-def test_three_rounds_equal_the_plain_loop(fusion: str, tiny_base: Path, tiny_tokenizer: Any, tmp_path: Path) -> None:
+def test_three_rounds_equal_the_plain_loop(
+    fusion: str, tiny_base: Path, tiny_tokenizer: Any, tmp_path: Path
+) -> None:
     from transformers import AutoModelForCausalLM
 
     new, old = rows(tiny_tokenizer, "neu", 40), rows(tiny_tokenizer, "alt", 12)
@@ -173,14 +177,27 @@ def test_two_tasks_in_an_unmodified_sft_trainer(tiny_base: Path, tmp_path: Path)
     peft_config: Any = LoraConfig(task_type="CAUSAL_LM", target_modules="all-linear")
     for word in ("eins", "zwei"):
         data = Dataset.from_list(
-            [{"messages": [{"role": "user", "content": word + str(i)}, {"role": "assistant", "content": word}]} for i in range(10)]
+            [
+                {
+                    "messages": [
+                        {"role": "user", "content": word + str(i)},
+                        {"role": "assistant", "content": word},
+                    ]
+                }
+                for i in range(10)
+            ]
         )
         config = SFTConfig(
             output_dir=str(tmp_path / word), max_steps=4, per_device_train_batch_size=2, use_cpu=True, report_to="none",
             disable_tqdm=True, assistant_only_loss=True, save_strategy="no", bf16=False, dataloader_pin_memory=False,
         )  # fmt: skip
         trainer = SFTTrainer(
-            model, args=config, train_dataset=data, processing_class=tokenizer, callbacks=[method], peft_config=peft_config
+            model,
+            args=config,
+            train_dataset=data,
+            processing_class=tokenizer,
+            callbacks=[method],
+            peft_config=peft_config,
         )
         trainer.train()
         model, peft_config = trainer.model, None

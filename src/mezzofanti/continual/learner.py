@@ -133,7 +133,7 @@ class Learner:
         """Examine every adapter this learner has saved, oldest first, with the questions of `stream`, anew."""
         self.folder.expect(stream.names)
         for index, name in enumerate([BEFORE, *self.learned]):
-            self._examine(index, name, stream, self.folder.folder_of(index, name))
+            self._examine(index, name, stream, self.folder.folder_of(index, name), {})
             self.folder.refresh(stream.names)
         return self.folder.matrix(stream.names)
 

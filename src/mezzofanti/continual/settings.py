@@ -61,7 +61,11 @@ class AdapterSettings(Record):
             return LoraConfig(**common)
         from mezzofanti.adapters import MaloraConfig
 
-        experts = {"num_experts": self.num_experts, "top_k": self.top_k, "shared_rank": self.shared_rank}
+        experts: dict[str, Any] = {
+            "num_experts": self.num_experts,
+            "top_k": self.top_k,
+            "shared_rank": self.shared_rank,
+        }
         return MaloraConfig(**common, **experts)
 
 

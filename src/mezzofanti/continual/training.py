@@ -44,7 +44,7 @@ def train(
     trainer = _LessonTrainer(
         model=model,
         args=_arguments(settings, work, seed, steps=len(batches), batch_size=len(batches[0])),
-        train_dataset=rows,  # type: ignore[arg-type]
+        train_dataset=rows,
         data_collator=DataCollatorForSeq2Seq(tokenizer, label_pad_token_id=IGNORE),
         processing_class=tokenizer,
         callbacks=[*method.callbacks(), _Marker(), *([_Progress(progress)] if progress else [])],

@@ -99,8 +99,8 @@ class RecurrentKIF(Method, TrainerCallback):
     @property
     def settings(self) -> dict[str, Any]:
         """Every setting but the memory, which is the learner's."""
-        names = ("inner_steps", "outer_steps", "outer_learning_rate_ratio", "outer_batch_size")
-        names += ("mean_decay", "spread_decay", "quantile")
+        names = ["inner_steps", "outer_steps", "outer_learning_rate_ratio", "outer_batch_size"]
+        names += ["mean_decay", "spread_decay", "quantile"]
         values = {name: getattr(self, name) for name in names}
         fusion = self.fusion if isinstance(self.fusion, str) else self.fusion.model_dump(mode="json")
         return {"type": self.name, **values, "fusion": fusion}
@@ -173,7 +173,7 @@ class RecurrentKIF(Method, TrainerCallback):
         self._model.zero_grad()
         with _autocast(args):
             loss = self.outer_loss(self._model, batch)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         if args.max_grad_norm:
             torch.nn.utils.clip_grad_norm_(self._parameters, args.max_grad_norm)
         self._outer_optimizer.step()
