@@ -6,6 +6,7 @@ Colour is |g| = |Du| / sqrt(1 + |Du|^2), the sine of the slope angle: 0 is level
 from __future__ import annotations
 
 import os
+import textwrap
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,6 +31,7 @@ LEVELS = 14  # level lines of the height
 DARKEST = 0.86  # The colour map is cut here, so that shading stays visible on steep walls.
 LIGHT = np.array([-0.45, 0.35, 0.82]) / np.linalg.norm([-0.45, 0.35, 0.82])
 AZIMUTH, ELEVATION = np.radians(-62.0), np.radians(40.0)
+LEVEL = 1e-6  # A film flatter than this is drawn flat.
 FLATTEST, TALLEST = 0.15, 0.5  # Shares of the width; outside them a film is stretched, and that is said.
 
 
@@ -58,14 +60,24 @@ def draw_film(film: Film, path: Path | str, *, title: str = "", dots_per_inch: i
 
 
 def _words(figure: Figure, film: Film, title: str) -> None:
+    figure.text(0.035, 0.94, title or "A film", fontsize=17, color=INK, weight="bold", va="center")
+    steps = f"{len(film.mesh.points):,} nodes, {len(film.history)} Newton steps"
+    load = textwrap.shorten(film.load.describe(), 95, placeholder=" ...")
+    scale = "" if abs(_stretch(film) - 1) < 0.05 else f", heights x {_stretch(film):.2g}"
+    wires = {0: "", 1: "; the wire in red"}.get(len(film.load.curves), "; the wires in red")
     figure.text(
-        0.035, 0.94, title or "A film under a load", fontsize=17, color=INK, weight="bold", va="center"
+        0.035,
+        0.885,
+        f"{load};  {steps}, steepest |g| {film.steepness.max():.2f}",
+        fontsize=10.5,
+        color=FAINT,
+        va="center",
     )
-    parts = (
-        f"{film.load.describe()};  {len(film.mesh.points):,} nodes, {len(film.history)} Newton steps, "
-        f"steepest |g| {film.steepness.max():.2f}"
-    )
-    figure.text(0.035, 0.885, parts, fontsize=10.5, color=FAINT, va="center")
+    for x, words in (
+        (0.255, f"the film{scale}{wires}"),
+        (0.71, "from above: |g| and level lines of the height"),
+    ):
+        figure.text(x, 0.055, words, fontsize=10.5, color=FAINT, ha="center")
 
 
 def _plan(axes: Axes, film: Film) -> PolyCollection:
@@ -83,7 +95,6 @@ def _plan(axes: Axes, film: Film) -> PolyCollection:
     )
     colours.set_edgecolor("face")
     _draw_lines(axes, film, lambda points: points[:, :2])
-    axes.set_title("from above: |g| and level lines of the height", fontsize=10.5, color=FAINT, y=-0.08)
     return colours
 
 
@@ -106,9 +117,6 @@ def _surface(axes: Axes, film: Film) -> None:
     )
     axes.add_collection(faces)
     _draw_lines(axes, film, lambda points: _project(points * [1.0, 1.0, stretch])[0])
-    scale = "" if abs(stretch - 1) < 0.05 else f", heights x {stretch:.2g}"
-    wires = "; the wire in red" if film.load.curves else ""
-    axes.set_title(f"the film{scale}{wires}", fontsize=10.5, color=FAINT, y=-0.08)
 
 
 def _draw_lines(axes: Axes, film: Film, place: Callable[[Floats], Floats]) -> None:
@@ -147,7 +155,7 @@ def _shade(corners: Floats, triangles: Any) -> Floats:
 
 def _stretch(film: Film) -> float:
     height = float(np.ptp(film.u)) / (film.mesh.diameter / np.sqrt(2))
-    return float(np.clip(height, FLATTEST, TALLEST)) / height if height > 0 else 1.0
+    return float(np.clip(height, FLATTEST, TALLEST)) / height if height > LEVEL else 1.0
 
 
 def _colours() -> Colormap:
@@ -159,7 +167,7 @@ def _colours() -> Colormap:
 
 def _top(film: Film) -> float:
     steepest = float(film.steepness.max())
-    return 1.0 if steepest > 0.7 else max(steepest, 1e-12)
+    return steepest if LEVEL < steepest < 0.7 else 1.0
 
 
 def _wires(film: Film) -> tuple[Floats, Floats]:
