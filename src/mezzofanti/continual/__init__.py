@@ -1,4 +1,4 @@
-"""Teaching task after task, and measuring what was kept. Names resolve on first use; reading a folder needs no torch."""
+"""Teach task after task, and measure what was kept. Names resolve on first use; reading a folder needs no torch."""
 
 from __future__ import annotations
 

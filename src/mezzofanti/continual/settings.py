@@ -13,7 +13,12 @@ __all__ = ["AdapterSettings", "TrainingSettings"]
 
 
 class TrainingSettings(Record):
-    """What a task's training takes: names of `transformers.TrainingArguments`, and the base's `dtype`."""
+    """How one task is trained and examined. Names are `transformers.TrainingArguments`', but for three.
+
+    `max_length` is in tokens: longer rows are left out whole and counted. `dtype` is the base's; "auto" takes
+    bfloat16 where the machine is fast at it. `max_new_tokens` bounds an exam answer, `per_device_eval_batch_size`
+    the questions answered at once. `max_steps` counts optimizer steps of one task, outer ones not included.
+    """
 
     learning_rate: float = Field(2e-3, gt=0)
     max_steps: int = Field(80, ge=1)
@@ -31,7 +36,11 @@ class TrainingSettings(Record):
 
 
 class AdapterSettings(Record):
-    """Which adapter, on which layers. `layers: upper-half` trains the upper half: backward stops half-way down."""
+    """Which adapter, on which layers; `r`, `lora_alpha`, `lora_dropout` are PEFT's.
+
+    `layers`: "upper-half" adapts the upper half of the layers alone, so that backward stops half-way down.
+    `num_experts`, `top_k`, `shared_rank` are MALoRA's, where `r` is one expert's rank and at most `shared_rank`.
+    """
 
     type: Literal["lora", "malora"] = "lora"
     r: int = Field(16, ge=1)
@@ -43,7 +52,10 @@ class AdapterSettings(Record):
     shared_rank: int = Field(12, ge=1)
 
     def build(self, model: Any) -> Any:
-        """The PEFT config for `model`: every linear layer but the head."""
+        """The PEFT config for `model`: every linear layer but the head.
+
+        Raises `ConfigurationError` where the model has none, or where MALoRA's ranks do not fit each other.
+        """
         layers = list(range(model.config.num_hidden_layers))
         chosen = layers[len(layers) // 2 :] if self.layers == "upper-half" else None
         common: dict[str, Any] = {

@@ -4,7 +4,8 @@
     matrix.json                     the accuracy matrix, derived from the tasks' scores
     history.jsonl, metrics.jsonl    one line a task; one line a log
     tasks/00-before/                the exam before any training
-    tasks/02-french/                adapter/, answers.jsonl, scores.json, record.json, questions.jsonl, sample-rows.jsonl
+    tasks/02-french/                adapter/, answers.jsonl, scores.json, record.json, metrics.jsonl,
+                                    questions.jsonl, sample-rows.jsonl
     memory/02-french.jsonl          rows remembered
     work/                           a running task's checkpoints; deleted when the task ends
 

@@ -1,7 +1,7 @@
 """What a method against forgetting may do: four seams, each a no-op by default.
 
-`training_data` chooses the rows (Replay, Joint); `prepare_model` changes the model before a task; `loss` adds to the loss;
-`callbacks` join the trainer's (Recurrent-KIF). A method is one class in one file.
+`training_data` chooses the rows (Replay, Joint); `prepare_model` changes the model before a task; `loss` adds to the
+loss; `callbacks` join the trainer's (Recurrent-KIF). A method is one class in one file.
 """
 
 from __future__ import annotations

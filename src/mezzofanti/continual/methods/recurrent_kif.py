@@ -45,9 +45,16 @@ class RecurrentKIF(Method, TrainerCallback):
         outer_steps: S, optimizer steps on the memory a round.
         outer_learning_rate_ratio: the outer rate over the inner rate of the moment.
         outer_batch_size: memory rows an outer step; the trainer's batch size by default.
-        mean_decay, spread_decay: the two averages of importance (`importance.py`).
+        mean_decay, spread_decay: weight of the old value in the two averages of importance (`importance.py`).
         quantile: share of entries *not* kept by a mask.
         fusion: "paper", "reference", or a `FusionWeights`.
+
+    Attributes to set before `train()`:
+        task_name: what the memory calls this task; "task-N" where it is None. A name learned before is replaced.
+        remembers: whether the task's rows enter the memory at its end; a `Learner` sees to that itself.
+        on_round: called after each round with `step`, `outer_loss` and the shares of entries `new_only`,
+            `old_only`, `shared`, `neither`.
+        outer_loss: (model, batch) -> scalar loss of an outer step; the model's own by default.
 
     Raises `ConfigurationError` for settings out of range, and at the start of training where several processes, fp16
     or DeepSpeed would make its reading of gradients wrong.
