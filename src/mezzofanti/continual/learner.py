@@ -16,7 +16,7 @@ import os
 import platform
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -129,10 +129,15 @@ class Learner:
         """The tasks learned so far, with the questions they were examined with."""
         return TaskStream([self._remembered(index, name) for index, name in enumerate(self.learned, 1)])
 
-    def evaluate(self, stream: TaskStream) -> AccuracyMatrix:
-        """Examine every adapter this learner has saved, oldest first, with the questions of `stream`, anew."""
+    def evaluate(self, stream: TaskStream, *, only: Collection[int] | None = None) -> AccuracyMatrix:
+        """Examine every adapter this learner has saved, oldest first, with the questions of `stream`, anew.
+
+        With `only`, just those after so many tasks (0: before any training).
+        """
         self.folder.expect(stream.names)
         for index, name in enumerate([BEFORE, *self.learned]):
+            if only is not None and index not in only:
+                continue
             self._examine(index, name, stream, self.folder.folder_of(index, name), {})
             self.folder.refresh(stream.names)
         return self.folder.matrix(stream.names)
