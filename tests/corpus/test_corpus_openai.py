@@ -183,7 +183,7 @@ def test_one_request_that_always_fails_costs_one_dialogue(
     [
         (lambda server, body: 401, "does not answer"),
         (lambda server, body: 404, "does not answer"),
-        (lambda server, body: 422, "5 requests in a row"),
+        (lambda server, body: 422, "5 requests in a row failed, the last one: Error code: 422 - status 422"),
         (lambda server, body: {"nonsense": True}, "5 requests in a row"),
     ],
 )
@@ -229,6 +229,13 @@ def test_a_far_server_without_a_key_says_which_variable(
     teacher = {"type": "openai", "base_url": "https://models.example/v1", "model": "tiny"}
     with pytest.raises(ConfigurationError, match="OPENAI_API_KEY"):
         build(Recipe.of(settings(teacher=teacher)), tmp_path / "out")
+
+
+def test_fields_that_only_one_server_knows_reach_it(serve: Serve, settings: Settings, tmp_path: Path) -> None:
+    server = serve(good_teacher)
+    teacher = {"type": "openai", "base_url": server.url, "model": "tiny", "extra": {"top_k": 5}}
+    build(Recipe.of(settings(teacher=teacher)), tmp_path / "out")
+    assert {body["top_k"] for body in server.bodies} == {5}
 
 
 def test_stories_go_through_the_server_and_changed_numbers_do_not_pass(

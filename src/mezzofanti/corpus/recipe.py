@@ -61,7 +61,8 @@ class OpenAISettings(Record):
     """Any server that speaks the OpenAI chat protocol. The key is read from OPENAI_API_KEY by its client, never here.
 
     `timeout` in seconds for one try; `retries` further tries with growing pauses after 408, 409, 429, 5xx and
-    lost connections; `concurrency` calls at once.
+    lost connections; `concurrency` calls at once. `extra` are further fields of every request, for what only this
+    server knows.
     """
 
     type: Literal["openai"]
@@ -71,6 +72,7 @@ class OpenAISettings(Record):
     timeout: float = Field(120.0, gt=0)
     retries: int = Field(4, ge=0, le=20)
     temperature: float = Field(0.7, ge=0, le=2)
+    extra: dict[str, Any] = Field(default_factory=dict)
 
 
 class DialogueSettings(Record):

@@ -36,6 +36,7 @@ class OpenAITeacher:
             "type": "openai",
             "model": settings.model,
             "temperature": settings.temperature,
+            "extra": settings.extra,
         }
         self._client = _client(settings)
         self._failures = 0
@@ -51,6 +52,7 @@ class OpenAITeacher:
                 max_tokens=request.tokens,
                 temperature=self.settings.temperature,
                 seed=request.seed,
+                extra_body=self.settings.extra or None,
             )
         except (openai.AuthenticationError, openai.PermissionDeniedError, openai.NotFoundError) as error:
             raise self._fatal(error) from None
@@ -114,4 +116,8 @@ def _client(settings: OpenAISettings) -> Any:
 
 
 def _short(error: object) -> str:
-    return " ".join(str(error).split())[:200] or type(error).__name__
+    """Say what went wrong in one line; what the server itself said is added where the client leaves it out."""
+    said = str(error)
+    if (body := getattr(error, "body", None)) and str(body) not in said:
+        said = f"{said}: {body}"
+    return " ".join(said.split())[:300] or type(error).__name__
