@@ -10,18 +10,14 @@ thread count, on CPU). `state.py` says what lies in the folder.
 
 from __future__ import annotations
 
-import hashlib
-import json
-import os
-import platform
 import shutil
 import time
 from collections.abc import Callable, Collection
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from mezzofanti.bases import Base, resolve
+from mezzofanti.continual.beginning import agree, fingerprint, new_settings, same_rows, task_seed
 from mezzofanti.continual.memory import Memory
 from mezzofanti.continual.methods import Method, create
 from mezzofanti.continual.metrics import AccuracyMatrix
@@ -36,7 +32,6 @@ from mezzofanti.files import read_json, read_jsonl, write_json, write_jsonl
 __all__ = ["Learner"]
 
 Progress = Callable[[str, int, int], None]
-LIBRARIES = ("torch", "transformers", "peft", "tokenizers", "mezzofanti")
 
 
 class Learner:
@@ -84,7 +79,7 @@ class Learner:
         }
         if place.exists:
             settings = place.settings()
-            _agree(place, settings, given)
+            agree(place, settings, given)
             found = base if isinstance(base, Base) else resolve(base or settings["base"]["path"])
         else:
             if base is None:
@@ -92,7 +87,7 @@ class Learner:
                     f"A new learner in {folder} needs a base.", cure="Give base='smollm2-135m'."
                 )
             found = base if isinstance(base, Base) else resolve(base)
-            settings = _new_settings(found, given)
+            settings = new_settings(found, given)
             place.write_settings(settings)
         return cls(place, settings, found, progress)
 
@@ -113,6 +108,7 @@ class Learner:
         for index, task in enumerate(stream.tasks[:until], 1):
             if index > len(self.learned):
                 self._learn(index, task, stream)
+            shutil.rmtree(self.folder.work_of(index), ignore_errors=True)
         return self.folder.matrix(stream.names)
 
     def learn(self, task: Task) -> AccuracyMatrix:
@@ -169,20 +165,18 @@ class Learner:
 
     def _learn(self, index: int, task: Task, stream: TaskStream) -> None:
         work = self.folder.work_of(index)
-        fingerprint = _fingerprint(task)
-        _same_rows(work, fingerprint, task)
+        same_rows(work, task)
         trained = work / "trained"
         if not (trained / "record.json").is_file():
             self._train(index, task, stream, work)
         self.memory.add(
             task.name, [s.model_dump(mode="json") for s in task.train], seed=self.settings["seed"]
         )
-        record = {**read_json(trained / "record.json"), "fingerprint": fingerprint}
+        record = {**read_json(trained / "record.json"), "fingerprint": fingerprint(task)}
         self._examine(index, task.name, stream, trained, record, task=task)
         final = self.folder.folder_of(index, task.name)
         final.parent.mkdir(parents=True, exist_ok=True)
         trained.replace(final)
-        shutil.rmtree(work)
         self.folder.refresh(stream.names)
 
     def _train(self, index: int, task: Task, stream: TaskStream, work: Path) -> None:
@@ -195,7 +189,7 @@ class Learner:
             self.memory.rows(before=task.name) if self.method.uses_memory else [],
             self.method,
             work=work,
-            seed=_task_seed(self.settings["seed"], index),
+            seed=task_seed(self.settings["seed"], index),
             progress=self._say(f"{self.method.name} learns {task.name}"),
         )
         record = {"task": task.name, "index": index, "seconds": time.perf_counter() - started, **record}
@@ -250,7 +244,7 @@ class Learner:
     def _learned_already(self, task: Task) -> AccuracyMatrix:
         index = self.learned.index(task.name) + 1
         record = read_json(self.folder.folder_of(index, task.name) / "record.json")
-        if record["fingerprint"] != _fingerprint(task):
+        if record["fingerprint"] != fingerprint(task):
             raise StateError(
                 f"{self.folder.path} has learned a task {task.name!r} from other rows.",
                 cure="Give the new rows another name.",
@@ -260,46 +254,3 @@ class Learner:
     def _say(self, what: str) -> Callable[[int, int], None] | None:
         progress = self.progress
         return None if progress is None else lambda done, total: progress(what, done, total)
-
-
-def _task_seed(seed: int, index: int) -> int:
-    return seed * 1000 + index
-
-
-def _fingerprint(task: Task) -> str:
-    rows = [*(s.model_dump(mode="json") for s in task.train), *(q.model_dump(mode="json") for q in task.test)]
-    return hashlib.sha256(json.dumps(rows, ensure_ascii=False).encode()).hexdigest()[:16]
-
-
-def _same_rows(work: Path, fingerprint: str, task: Task) -> None:
-    """A task half learned from other rows must not be continued with these."""
-    path = work / "task.json"
-    if path.is_file() and read_json(path)["fingerprint"] != fingerprint:
-        raise StateError(
-            f"The rows of task {task.name!r} changed since it was begun.",
-            cure=f"Remove {work} to begin it anew.",
-        )
-    write_json(path, {"task": task.name, "fingerprint": fingerprint})
-
-
-def _new_settings(base: Base, given: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "schema": 1,
-        "base": {"name": base.name, "origin": base.origin, "license": base.license, "path": str(base.path)},
-        "method": given["method"] or create({"type": "recurrent-kif"}).settings,
-        "adapter": given["adapter"] or AdapterSettings().model_dump(mode="json"),
-        "training": given["training"] or TrainingSettings().model_dump(mode="json"),
-        "memory_rows": 60 if given["memory_rows"] is None else given["memory_rows"],
-        "seed": given["seed"] or 0,
-        "versions": {name: version(name) for name in LIBRARIES},
-        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
-    }
-
-
-def _agree(place: LearnerFolder, settings: dict[str, Any], given: dict[str, Any]) -> None:
-    for name, value in given.items():
-        if value is not None and value != settings[name]:
-            raise StateError(
-                f"The learner in {place.path} was begun with {name} = {settings[name]!r}, not {value!r}.",
-                cure="Use another folder, or leave the setting as it was.",
-            )
