@@ -13,6 +13,7 @@ from mezzofanti.cli.progress import Bars
 
 __all__ = ["evaluate", "learn", "status"]
 
+TRAINING = ("torch", "transformers", "peft", "accelerate", "safetensors")
 LearnerArgument = Annotated[Path, typer.Argument(help="A learner's folder.")]
 
 
@@ -29,7 +30,7 @@ def learn(
     from mezzofanti.errors import require
     from mezzofanti.report.terminal import matrix_table
 
-    require("train", "torch", "transformers", "peft", "accelerate", "safetensors")
+    require("train", *TRAINING)
     from mezzofanti.schooling import teach_file, teach_recipe
 
     folder = learner or Path("learners") / source.stem
@@ -63,11 +64,14 @@ def status(learner: LearnerArgument) -> None:
 @app.command()
 def evaluate(learner: LearnerArgument) -> None:
     """Examine every adapter a learner has saved once more, with the questions it was learned with."""
-    from mezzofanti.continual import Learner
     from mezzofanti.continual.state import LearnerFolder
+    from mezzofanti.errors import require
     from mezzofanti.report.terminal import matrix_table
 
     LearnerFolder(learner).settings()
+    require("train", *TRAINING)
+    from mezzofanti.continual import Learner
+
     with Bars(Console(stderr=True)) as bars:
         opened = Learner.open(learner, progress=bars)
         opened.evaluate(opened.stream_learned())
