@@ -105,9 +105,9 @@ def _english(
         progress=progress,
     )
     say(f"English first, once for all methods: {plan.train_rows} lessons of numbers and dates.")
-    matrix = learner.learn_stream(stream, until=1)
+    rows = learner.learn_stream(stream, until=1).rows
     say(
-        f"After English it answers {_percent(matrix.rows[1][0])} of new English questions; before, {_percent(matrix.rows[0][0])}."
+        f"It answers {_percent(rows[1][0])} of English questions it never saw; before, {_percent(rows[0][0])}."
     )
     return learner
 

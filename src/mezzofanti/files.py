@@ -10,7 +10,15 @@ from typing import Any
 
 from mezzofanti.errors import DataError
 
-__all__ = ["append_jsonl", "read_json", "read_jsonl", "write_bytes", "write_json", "write_jsonl", "write_text"]
+__all__ = [
+    "append_jsonl",
+    "read_json",
+    "read_jsonl",
+    "write_bytes",
+    "write_json",
+    "write_jsonl",
+    "write_text",
+]
 
 
 def write_bytes(path: Path | str, content: bytes) -> None:
@@ -72,5 +80,6 @@ def read_jsonl(path: Path | str, *, torn_tail: bool = False) -> Iterator[Any]:
         except ValueError as error:
             if torn_tail and number == len(lines):
                 return
-            raise DataError(f"{path}, line {number}: not valid JSON ({error}).", cure="Mend or remove the line.") from None
+            where = f"{path}, line {number}"
+            raise DataError(f"{where}: not valid JSON ({error}).", cure="Mend or remove the line.") from None
         yield row

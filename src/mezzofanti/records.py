@@ -115,7 +115,9 @@ def _sample(row: dict[str, Any], path: Path, number: int) -> Sample:
         )
     filled = {"id": f"{path.stem}-{number}", "language": "", "skill": "", "lineage": {"source": str(path)}}
     try:
-        return Sample.model_validate({**filled, **{k: row[k] for k in Sample.model_fields if row.get(k) is not None}})
+        return Sample.model_validate(
+            {**filled, **{k: row[k] for k in Sample.model_fields if row.get(k) is not None}}
+        )
     except ValueError as error:
-        first = str(error).split("\n")[1:3]
-        raise DataError(f"{path}, row {number}: {': '.join(line.strip() for line in first)}.", cure="Mend the row.") from None
+        first = ": ".join(line.strip() for line in str(error).split("\n")[1:3])
+        raise DataError(f"{path}, row {number}: {first}.", cure="Mend the row.") from None

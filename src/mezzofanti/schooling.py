@@ -33,7 +33,10 @@ def teach_recipe(recipe: Path, folder: Path, progress: Progress | None = None) -
 
 
 def teach_file(rows: Path, folder: Path, progress: Progress | None = None) -> AccuracyMatrix:
-    """Teach the learner in `folder` one more task from a file of your own; a fifth of the rows, at most 50, is the exam."""
+    """Teach the learner in `folder` one more task from a file of your own.
+
+    A fifth of the rows, at most fifty, is kept from training and becomes the exam.
+    """
     task = FileTask(source="jsonl", name=rows.stem, train=str(rows.resolve()), questions=exam_size(rows))
     train, test = task.load(Path(), seed=0)
     known = LearnerFolder(folder).exists
