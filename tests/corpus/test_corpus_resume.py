@@ -54,7 +54,7 @@ def test_a_killed_build_goes_on_where_it_stopped(
         stdin=subprocess.PIPE,
     )
     victims.append(process.pid)
-    process.communicate(b"go\n", timeout=60)
+    process.communicate(b"go\n", timeout=240)
     assert process.returncode == -signal.SIGKILL
     assert not (folder / "samples").exists()
 
