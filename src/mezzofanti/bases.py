@@ -20,7 +20,7 @@ from mezzofanti.errors import BaseUnavailableError, ConfigurationError, nearest,
 from mezzofanti.files import read_json, write_json
 from mezzofanti.records import Record
 
-__all__ = ["BASES", "Base", "NamedBase", "bring", "default_cache", "resolve"]
+__all__ = ["BASES", "Base", "NamedBase", "bring", "default_cache", "resolve", "use_cache"]
 
 PROVENANCE = "mezzofanti.json"
 Say = Callable[[str], None]
@@ -62,9 +62,17 @@ BASES = {
 }
 
 
+_chosen: list[Path] = []
+
+
 def default_cache() -> Path:
-    """The folder under the user's home where bases are kept."""
-    return Path.home() / ".cache" / "mezzofanti" / "bases"
+    """Where bases are kept: what `use_cache` said, or a folder under the user's home."""
+    return _chosen[-1] if _chosen else Path.home() / ".cache" / "mezzofanti" / "bases"
+
+
+def use_cache(folder: Path) -> None:
+    """Keep bases in `folder` from now on."""
+    _chosen[:] = [folder]
 
 
 def resolve(name: str | Path, *, cache: Path | None = None, say: Say = print) -> Base:

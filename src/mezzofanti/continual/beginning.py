@@ -20,7 +20,7 @@ from mezzofanti.continual.stream import Task
 from mezzofanti.errors import StateError
 from mezzofanti.files import read_json, write_json
 
-__all__ = ["agree", "fingerprint", "new_settings", "same_rows", "task_seed"]
+__all__ = ["agree", "fingerprint", "new_settings", "same_base", "same_rows", "task_seed"]
 
 LIBRARIES = ("torch", "transformers", "peft", "tokenizers", "mezzofanti")
 
@@ -61,6 +61,15 @@ def new_settings(base: Base, given: dict[str, Any]) -> dict[str, Any]:
         "versions": {name: version(name) for name in LIBRARIES},
         "machine": f"{platform.system()} {platform.machine()}, {cores}, Python {platform.python_version()}",
     }
+
+
+def same_base(place: LearnerFolder, settings: dict[str, Any], base: Base) -> None:
+    """Raise `StateError` where a learner would go on with another base than its adapter was trained on."""
+    if base.name != settings["base"]["name"]:
+        raise StateError(
+            f"The learner in {place.path} was begun on {settings['base']['name']}, not on {base.name}.",
+            cure="Use another folder, or leave the base as it was.",
+        )
 
 
 def agree(place: LearnerFolder, settings: dict[str, Any], given: dict[str, Any]) -> None:

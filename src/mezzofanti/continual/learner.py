@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from mezzofanti.bases import Base, resolve
-from mezzofanti.continual.beginning import agree, fingerprint, new_settings, same_rows, task_seed
+from mezzofanti.continual.beginning import agree, fingerprint, new_settings, same_base, same_rows, task_seed
 from mezzofanti.continual.memory import Memory
 from mezzofanti.continual.methods import Method, create
 from mezzofanti.continual.metrics import AccuracyMatrix
@@ -81,6 +81,7 @@ class Learner:
             settings = place.settings()
             agree(place, settings, given)
             found = base if isinstance(base, Base) else resolve(base or settings["base"]["path"])
+            same_base(place, settings, found)
         else:
             if base is None:
                 raise ConfigurationError(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from mezzofanti.errors import ConfigurationError
 from mezzofanti.records import Record
@@ -50,6 +50,13 @@ class AdapterSettings(Record):
     num_experts: int = Field(4, ge=2)
     top_k: int = Field(2, ge=1)
     shared_rank: int = Field(12, ge=1)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _malora_defaults(cls, given: Any) -> Any:
+        # four experts of rank 4 over a shared rank of 12 have as many parameters as LoRA of rank 16
+        malora = isinstance(given, dict) and given.get("type") == "malora"
+        return {"r": 4, "lora_alpha": 8, **given} if malora else given
 
     def build(self, model: Any) -> Any:
         """The PEFT config for `model`: every linear layer but the head.

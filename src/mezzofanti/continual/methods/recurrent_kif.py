@@ -74,7 +74,7 @@ class RecurrentKIF(Method, TrainerCallback):
         mean_decay: float = 0.85,
         spread_decay: float = 0.85,
         quantile: float = 0.8,
-        fusion: str | FusionWeights = "paper",
+        fusion: str | FusionWeights | dict[str, Any] = "paper",
     ) -> None:
         if inner_steps < 1 or outer_steps < 1:
             raise ConfigurationError(
@@ -96,7 +96,7 @@ class RecurrentKIF(Method, TrainerCallback):
         self.mean_decay = mean_decay
         self.spread_decay = spread_decay
         self.quantile = quantile
-        self.fusion = fusion
+        self.fusion = FusionWeights.model_validate(fusion) if isinstance(fusion, dict) else fusion
         self.task_name: str | None = None
         self.remembers = True
         self.on_round: Callable[[dict[str, float]], None] | None = None

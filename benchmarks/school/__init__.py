@@ -1,0 +1,1 @@
+"""The school benchmark; `__main__.py` says what it is and how to run it."""

@@ -1,0 +1,122 @@
+"""The plan: which jobs, in which order, at how many a time; the result file is written after every job."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from benchmarks.record import circumstances
+from benchmarks.school.setting import (
+    FOLDER,
+    LANGUAGES,
+    MEMORY_ROWS,
+    METHODS,
+    QUESTIONS,
+    RATES,
+    RESULT,
+    TRAIN_ROWS,
+    Job,
+    cell_folder,
+    first_folder,
+    shares_first_task,
+)
+from mezzofanti.bases import resolve
+from mezzofanti.continual import LearnerFolder
+from mezzofanti.evaluation.suites.almanac import LANGUAGE_NAMES
+from mezzofanti.files import read_json, write_json
+
+
+def run(seeds: Sequence[int], workers: int) -> dict[str, Any]:
+    """Run what is missing, stage by stage; the result is written after every job."""
+    result = _head()
+    firsts = [("first", "", 0, rate, "search") for rate in RATES]
+    alone = [
+        ("search", cell, 0, rate, "search")
+        for cell in METHODS
+        if not shares_first_task(cell)
+        for rate in RATES
+    ]
+    shared = [
+        ("search", cell, 0, rate, "search") for cell in METHODS if shares_first_task(cell) for rate in RATES
+    ]
+    # the first of all alone: it also examines the base before any lesson, for all the others
+    for stage in (firsts[:1], firsts[1:] + alone, shared):
+        _pool(stage, workers, lambda job: _collect_search(result))
+    rates = _collect_search(result)
+    for seed in seeds:
+        starts = {rates[cell] for cell in METHODS if shares_first_task(cell)} if seed else set()
+        begun = [("first", "", seed, rate, "cells") for rate in sorted(starts)]
+        _pool(begun, workers, lambda job: None)
+        # those with a first task of their own come early: the others find its exam, or share their own
+        ordered = sorted(METHODS, key=lambda cell: (cell != METHODS[0], shares_first_task(cell)))
+        jobs = [("cell", cell, seed, rates[cell], "cells") for cell in ordered]
+        _pool(jobs, workers, lambda job: _collect_cells(result))
+    _collect_cells(result)
+    return result
+
+
+def _pool(jobs: Sequence[Job], workers: int, after: Callable[[Job], Any]) -> None:
+    with ThreadPoolExecutor(workers) as pool:
+        for job in pool.map(_process, jobs):
+            after(job)
+
+
+def _process(job: Job) -> Job:
+    kind, cell, seed, rate, where = job
+    folder = first_folder(seed, rate, where) if kind == "first" else cell_folder(cell, seed, rate, where)
+    done = (folder / "found.json").is_file() or (kind == "first" and LearnerFolder(folder).learned())
+    if not done:
+        command = [
+            sys.executable,
+            "-W",
+            "ignore",
+            "-m",
+            "benchmarks.school",
+            "--job",
+            kind,
+            cell,
+            str(seed),
+            f"{rate:g}",
+            where,
+        ]
+        subprocess.run(command, check=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    return job
+
+
+def _collect_search(result: dict[str, Any]) -> dict[str, float]:
+    """Read the validation scores into the result; return each method's best rate so far."""
+    search = result.setdefault("search", {})
+    for cell in METHODS:
+        for rate in RATES:
+            found = cell_folder(cell, 0, rate, "search") / "found.json"
+            if found.is_file():
+                search.setdefault(cell, {})[f"{rate:g}"] = read_json(found)["score"]
+    write_json(RESULT, result)
+    return {cell: float(max(scores, key=scores.__getitem__)) for cell, scores in search.items()}
+
+
+def _collect_cells(result: dict[str, Any]) -> None:
+    for cell in METHODS:
+        for path in sorted((FOLDER / "cells").glob(f"{cell.replace('/', '-')}-seed-*/found.json")):
+            seed = path.parent.name.rsplit("-", 1)[1]
+            result.setdefault("methods", {}).setdefault(cell, {})[seed] = read_json(path)
+    write_json(RESULT, result)
+
+
+def _head() -> dict[str, Any]:
+    known: dict[str, Any] = read_json(RESULT) if RESULT.is_file() else {}
+    return {
+        **known,
+        "schema": 1,
+        **circumstances("python -m benchmarks.school"),
+        "threads_a_cell": 1,
+        "base": resolve("smollm2-135m").origin,
+        "tasks": [LANGUAGE_NAMES[code] for code in LANGUAGES],
+        "questions": QUESTIONS,
+        "train_rows": TRAIN_ROWS,
+        "memory_rows_per_task": MEMORY_ROWS,
+    }
