@@ -27,6 +27,14 @@ app = typer.Typer(
 )
 
 
+def _say_version(wanted: bool) -> None:
+    if wanted:
+        import mezzofanti
+
+        typer.echo(f"mezzofanti {mezzofanti.__version__}")
+        raise typer.Exit
+
+
 @app.callback()
 def options(
     cache: Annotated[
@@ -36,15 +44,10 @@ def options(
         ),
     ] = None,
     version: Annotated[
-        bool, typer.Option("--version", help="Say the version and stop.", is_eager=True)
+        bool, typer.Option("--version", callback=_say_version, is_eager=True, help="Say the version.")
     ] = False,
 ) -> None:
     """Keep teaching an open language model, task after task, and measure what was kept."""
-    if version:
-        import mezzofanti
-
-        typer.echo(f"mezzofanti {mezzofanti.__version__}")
-        raise typer.Exit
     if cache is not None:
         from mezzofanti.bases import use_cache
 
