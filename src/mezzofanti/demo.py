@@ -16,6 +16,7 @@ from mezzofanti.continual import AdapterSettings, Learner, LearnerFolder, Task, 
 from mezzofanti.continual.methods import create
 from mezzofanti.corpus import Recipe, build
 from mezzofanti.evaluation.suites.almanac import LANGUAGE_NAMES, load_task
+from mezzofanti.files import write_json
 from mezzofanti.records import Record
 from mezzofanti.report import verdict_lines, write_report
 
@@ -46,19 +47,35 @@ class DemoPlan(Record):
 def run(folder: Path, plan: DemoPlan, *, say: Say = print, progress: Progress | None = None) -> list[Path]:
     """Run the demo in `folder` and write `report.html` there; return the learners' folders."""
     started = time.monotonic()
+    moments: list[dict[str, float | str]] = []
+
+    def told(line: str) -> None:
+        moments.append({"seconds": round(time.monotonic() - started, 1), "said": line})
+        write_json(folder / "demo.json", {"schema": 1, "moments": moments})
+        say(line)
+
+    folders = _teach(folder, plan, told, progress)
+    _report(folder, folders, minutes=(time.monotonic() - started) / 60)
+    told(f"The report is written: {folder / 'report.html'}.")
+    return folders
+
+
+def _teach(folder: Path, plan: DemoPlan, say: Say, progress: Progress | None) -> list[Path]:
     base = resolve(plan.base, say=say)
     say(f"The pupil is {base.origin}, {base.license}.")
     _show_corpus(folder / "corpus", say)
     stream = _stream(plan)
     first = _english(folder, plan, base, stream, say, progress)
-    folders = [_go_on(first, folder, method, stream, say) for method in plan.methods]
+    return [_go_on(first, folder, method, stream, say) for method in plan.methods]
+
+
+def _report(folder: Path, folders: list[Path], *, minutes: float) -> None:
     notes = [
-        f"Made by `mezzo demo` in {(time.monotonic() - started) / 60:.0f} minutes; all methods share the adapter, the "
-        "English task and the memory. One seed and thirty questions a language: read no order into small differences.",
+        f"Made by `mezzo demo` in {minutes:.0f} minutes; all methods share the adapter, the English task and the "
+        "memory. One seed and thirty questions a language: read no order into small differences.",
         "All lessons are written by a program from CLDR facts (templates); no person or model wrote them.",
     ]
     write_report(folders, folder / "report.html", title="School in three languages", notes=notes)
-    return folders
 
 
 def _show_corpus(folder: Path, say: Say) -> None:

@@ -1,0 +1,58 @@
+"""How long the demo takes and what it shows.
+
+python -m benchmarks.demo                    run it in work/demo; -> benchmarks/results/demo.json
+python -m benchmarks.demo --folder demo      read a demo that has been run
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from benchmarks.lock import machine_lock
+from benchmarks.record import RESULTS, WORK, circumstances
+from mezzofanti.continual import LearnerFolder
+from mezzofanti.demo import METHODS, DemoPlan, last_lines, run
+from mezzofanti.files import read_json, write_json
+
+RESULT = RESULTS / "demo.json"
+
+
+def read(folder: Path) -> dict[str, Any]:
+    """What a finished demo says: minutes from its log of moments, matrices, and its last lines."""
+    folders = [folder / method for method in METHODS if (folder / method / "matrix.json").is_file()]
+    return {
+        "moments": read_json(folder / "demo.json")["moments"],
+        "methods": {place.name: _method(place) for place in folders},
+        "last_lines": last_lines(Path("demo"), folders),
+    }
+
+
+def _method(place: Path) -> dict[str, Any]:
+    matrix = read_json(place / "matrix.json")
+    history = LearnerFolder(place).history()
+    return {
+        **{name: matrix[name] for name in ("tasks", "questions", "rows", "op", "bwt")},
+        "seconds": [task["seconds"] for task in history],
+        "exam_seconds": [task["exam_seconds"] for task in history],
+    }
+
+
+def main() -> None:
+    """Run or read the demo and write the result."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--folder", type=Path, help="a demo that has been run")
+    options = parser.parse_args()
+    folder = options.folder or WORK / "demo"
+    if options.folder is None:
+        with machine_lock("python -m benchmarks.demo"):
+            run(folder, DemoPlan())
+    write_json(RESULT, {"schema": 1, **circumstances("python -m benchmarks.demo"), **read(folder)})
+    print("\n".join(read(folder)["last_lines"]))
+
+
+if __name__ == "__main__":
+    main()
