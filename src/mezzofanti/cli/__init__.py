@@ -6,7 +6,9 @@ A mistake of the user's is one line on stderr, with its cure, and exit code 2.
 from __future__ import annotations
 
 import logging
+import os
 import sys
+import warnings
 from pathlib import Path
 from typing import Annotated
 
@@ -16,6 +18,12 @@ from rich.console import Console
 from mezzofanti.errors import MezzofantiError
 
 __all__ = ["main"]
+
+QUIET = {
+    "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+    "TRANSFORMERS_VERBOSITY": "error",
+    "TOKENIZERS_PARALLELISM": "false",
+}
 
 app = typer.Typer(
     name="mezzo",
@@ -56,6 +64,7 @@ def options(
 
 def main() -> None:
     """Run the command line."""
+    _quiet_libraries()
     _load_commands()
     logging.basicConfig(format="note: %(message)s", level=logging.ERROR)
     logging.getLogger("mezzofanti").setLevel(logging.INFO)
@@ -66,6 +75,14 @@ def main() -> None:
             f"error: {error}", style="bold red", markup=False, highlight=False, soft_wrap=True
         )
         sys.exit(2)
+
+
+def _quiet_libraries() -> None:
+    # their bars and notices would cut through ours; a user who wants them sets the variable
+    for name, value in QUIET.items():
+        os.environ.setdefault(name, value)
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore", FutureWarning)
 
 
 def _load_commands() -> None:
