@@ -42,8 +42,9 @@ def do_cell(cell: str, seed: int, rate: float) -> None:
     """Run, or finish, one cell and note what it found."""
     folder = cell_folder(cell, seed, rate, "cells")
     tasks = stream(seed)
-    if seed == 0 and not LearnerFolder(folder).exists:
-        _take_over(cell_folder(cell, seed, rate, "search"), folder, tasks)
+    searched = cell_folder(cell, seed, rate, "search")
+    if seed == 0 and LearnerFolder(searched).exists and not LearnerFolder(folder).exists:
+        _take_over(searched, folder, tasks)
     pupil = begin(cell, seed, rate, folder, "cells")
     matrix = pupil.learn_stream(tasks)
     history = pupil.folder.history()

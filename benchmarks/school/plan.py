@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -31,60 +31,55 @@ from mezzofanti.files import read_json, write_json
 
 
 def run(seeds: Sequence[int], workers: int) -> dict[str, Any]:
-    """Run what is missing, stage by stage; the result is written after every job."""
+    """Run what the result file does not yet hold, stage by stage; it is written after every job."""
     result = _head()
-    firsts = [("first", "", 0, rate, "search") for rate in RATES]
-    alone = [
-        ("search", cell, 0, rate, "search")
-        for cell in METHODS
-        if not shares_first_task(cell)
-        for rate in RATES
-    ]
-    shared = [
-        ("search", cell, 0, rate, "search") for cell in METHODS if shares_first_task(cell) for rate in RATES
-    ]
+    firsts: list[Job] = [("first", "", 0, rate, "search") for rate in RATES]
+    searches: list[Job] = [("search", cell, 0, rate, "search") for cell in METHODS for rate in RATES]
+    alone = [job for job in searches if not shares_first_task(job[1])]
+    shared = [job for job in searches if shares_first_task(job[1])]
     # the first of all alone: it also examines the base before any lesson, for all the others
     for stage in (firsts[:1], firsts[1:] + alone, shared):
-        _pool(stage, workers, lambda job: _collect_search(result))
+        _pool(stage, workers, result)
     rates = _collect_search(result)
     for seed in seeds:
-        starts = {rates[cell] for cell in METHODS if shares_first_task(cell)} if seed else set()
-        begun = [("first", "", seed, rate, "cells") for rate in sorted(starts)]
-        _pool(begun, workers, lambda job: None)
+        starts = sorted({rates[cell] for cell in METHODS if shares_first_task(cell)})
+        if seed:  # with seed 0 the search has learned the first task already
+            _pool([("first", "", seed, rate, "cells") for rate in starts], workers, result)
         # those with a first task of their own come early: the others find its exam, or share their own
         ordered = sorted(METHODS, key=lambda cell: (cell != METHODS[0], shares_first_task(cell)))
-        jobs = [("cell", cell, seed, rates[cell], "cells") for cell in ordered]
-        _pool(jobs, workers, lambda job: _collect_cells(result))
-    _collect_cells(result)
+        _pool([("cell", cell, seed, rates[cell], "cells") for cell in ordered], workers, result)
     return result
 
 
-def _pool(jobs: Sequence[Job], workers: int, after: Callable[[Job], Any]) -> None:
+def _pool(jobs: Sequence[Job], workers: int, result: dict[str, Any]) -> None:
+    wanted = [job for job in jobs if not _known(job, result)]
     with ThreadPoolExecutor(workers) as pool:
-        for job in pool.map(_process, jobs):
-            after(job)
+        for _ in pool.map(_process, wanted):
+            _collect_search(result)
+            _collect_cells(result)
 
 
-def _process(job: Job) -> Job:
+def _known(job: Job, result: dict[str, Any]) -> bool:
+    """Whether the result file holds what the job would find; a first task is wanted by the methods that share it."""
+    kind, cell, seed, rate, where = job
+    search, methods = result.get("search", {}), result.get("methods", {})
+    if kind == "search":
+        return f"{rate:g}" in search.get(cell, {})
+    if kind == "cell":
+        return str(seed) in methods.get(cell, {})
+    sharing = [cell for cell in METHODS if shares_first_task(cell)]
+    later = "search" if where == "search" else "cell"
+    return all(_known((later, cell, seed, rate, where), result) for cell in sharing)
+
+
+def _process(job: Job) -> None:
     kind, cell, seed, rate, where = job
     folder = first_folder(seed, rate, where) if kind == "first" else cell_folder(cell, seed, rate, where)
-    done = (folder / "found.json").is_file() or (kind == "first" and LearnerFolder(folder).learned())
-    if not done:
-        command = [
-            sys.executable,
-            "-W",
-            "ignore",
-            "-m",
-            "benchmarks.school",
-            "--job",
-            kind,
-            cell,
-            str(seed),
-            f"{rate:g}",
-            where,
-        ]
-        subprocess.run(command, check=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
-    return job
+    if (folder / "found.json").is_file() or (kind == "first" and LearnerFolder(folder).learned()):
+        return
+    command = [sys.executable, "-W", "ignore", "-m", "benchmarks.school"]
+    command += ["--job", kind, cell, str(seed), f"{rate:g}", where]
+    subprocess.run(command, check=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
 
 
 def _collect_search(result: dict[str, Any]) -> dict[str, float]:
