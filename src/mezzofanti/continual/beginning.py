@@ -1,26 +1,21 @@
-"""How a learner is begun, and how it is known again: its settings, its tasks' rows, its seeds."""
+"""How a learner's folder is begun, or opened again: its settings, its base, its seeds."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 import platform
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from mezzofanti.bases import Base
+from mezzofanti.bases import BASES, Base, resolve
+from mezzofanti.continual.agreement import same_base, same_settings
 from mezzofanti.continual.methods import create
 from mezzofanti.continual.settings import AdapterSettings, TrainingSettings
 from mezzofanti.continual.state import LearnerFolder
-from mezzofanti.continual.stream import Task
-from mezzofanti.errors import StateError
-from mezzofanti.files import read_json, write_json
+from mezzofanti.errors import ConfigurationError, StateError
 
-__all__ = ["agree", "fingerprint", "new_settings", "same_base", "same_rows", "task_seed"]
+__all__ = ["open_folder", "task_seed"]
 
 LIBRARIES = ("torch", "transformers", "peft", "tokenizers", "mezzofanti")
 
@@ -30,25 +25,44 @@ def task_seed(seed: int, index: int) -> int:
     return seed * 1000 + index
 
 
-def fingerprint(task: Task) -> str:
-    """What tells one task's rows from another's: a hash of every sample and question."""
-    rows = [*(s.model_dump(mode="json") for s in task.train), *(q.model_dump(mode="json") for q in task.test)]
-    return hashlib.sha256(json.dumps(rows, ensure_ascii=False).encode()).hexdigest()[:16]
+def open_folder(
+    place: LearnerFolder, base: str | Path | Base | None, given: dict[str, Any]
+) -> tuple[dict[str, Any], Base]:
+    """Return the settings and the base of the learner in `place`, begun now where there is none.
 
-
-def same_rows(work: Path, task: Task) -> None:
-    """A task half learned from other rows must not be continued with these."""
-    path, now = work / "task.json", fingerprint(task)
-    if path.is_file() and read_json(path)["fingerprint"] != now:
-        raise StateError(
-            f"The rows of task {task.name!r} changed since it was begun.",
-            cure=f"Remove {work} to begin it anew.",
+    `given` holds the settings asked for (None: not given). Raises `StateError` where they differ from the learner's,
+    `ConfigurationError` where a new learner has no base.
+    """
+    if place.exists:
+        settings = place.settings()
+        same_settings(place, settings, given)
+        found = _known_base(place, settings) if base is None else _base(base)
+        same_base(place, settings["base"], found)
+        return settings, found
+    if base is None:
+        raise ConfigurationError(
+            f"A new learner in {place.path} needs a base.", cure="Give base='smollm2-135m'."
         )
-    write_json(path, {"task": task.name, "fingerprint": now})
+    found = _base(base)
+    settings = _new_settings(found, given)
+    place.write_settings(settings)
+    return settings, found
 
 
-def new_settings(base: Base, given: dict[str, Any]) -> dict[str, Any]:
-    """The settings a new learner is begun with: what is `given`, and the defaults."""
+def _base(base: str | Path | Base) -> Base:
+    return base if isinstance(base, Base) else resolve(base)
+
+
+def _known_base(place: LearnerFolder, settings: dict[str, Any]) -> Base:
+    name, path = settings["base"]["name"], Path(settings["base"]["path"])
+    if not path.is_dir() and name not in BASES:
+        raise StateError(f"The base of {place.path} is gone from {path}.", cure="Open it with base=FOLDER.")
+    return resolve(path if path.is_dir() else name)
+
+
+def _new_settings(base: Base, given: dict[str, Any]) -> dict[str, Any]:
+    import torch
+
     cores = f"{os.cpu_count()} cores, {torch.get_num_threads()} threads"
     return {
         "schema": 1,
@@ -61,22 +75,3 @@ def new_settings(base: Base, given: dict[str, Any]) -> dict[str, Any]:
         "versions": {name: version(name) for name in LIBRARIES},
         "machine": f"{platform.system()} {platform.machine()}, {cores}, Python {platform.python_version()}",
     }
-
-
-def same_base(place: LearnerFolder, settings: dict[str, Any], base: Base) -> None:
-    """Raise `StateError` where a learner would go on with another base than its adapter was trained on."""
-    if base.name != settings["base"]["name"]:
-        raise StateError(
-            f"The learner in {place.path} was begun on {settings['base']['name']}, not on {base.name}.",
-            cure="Use another folder, or leave the base as it was.",
-        )
-
-
-def agree(place: LearnerFolder, settings: dict[str, Any], given: dict[str, Any]) -> None:
-    """Raise `StateError` where a setting given is not what the learner was begun with."""
-    for name, value in given.items():
-        if value is not None and value != settings[name]:
-            raise StateError(
-                f"The learner in {place.path} was begun with {name} = {settings[name]!r}, not {value!r}.",
-                cure="Use another folder, or leave the setting as it was.",
-            )

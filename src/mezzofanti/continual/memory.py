@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,7 @@ class Memory:
         self.folder = Path(folder) if folder is not None else None
         self._rows: dict[str, list[Row]] = {}
         for path in sorted(self.folder.glob("*.jsonl")) if self.folder else ():
-            self._rows[path.stem.split("-", 1)[1]] = list(read_jsonl(path))
+            self._rows[_task_of(path)] = list(read_jsonl(path))
 
     @property
     def tasks(self) -> list[str]:
@@ -50,6 +50,13 @@ class Memory:
             kept += rows
         return kept
 
+    def keep(self, tasks: Collection[str]) -> None:
+        """Forget every task that is not among `tasks`, on disk as well."""
+        for path in list(self.folder.glob("*.jsonl")) if self.folder else ():
+            if _task_of(path) not in tasks:
+                path.unlink()
+        self._rows = {task: rows for task, rows in self._rows.items() if task in tasks}
+
     def add(self, task: str, rows: Sequence[Row], *, seed: int = 0) -> list[Row]:
         """Remember a share of `rows` under the name `task` and return what was chosen; replaces an earlier choice."""
         chosen = choose(rows, self.rows_per_task, seed=f"{seed}-{task}")
@@ -58,6 +65,10 @@ class Memory:
             number = self.tasks.index(task) + 1
             write_jsonl(self.folder / f"{number:02d}-{task}.jsonl", chosen)
         return chosen
+
+
+def _task_of(path: Path) -> str:
+    return path.name.removesuffix(".jsonl").split("-", 1)[1]
 
 
 def choose(rows: Sequence[Row], count: int, *, seed: str) -> list[Row]:

@@ -5,7 +5,7 @@ a[i][j] is the score on task j after i tasks were learned (i = 0: before any tra
     OP  = mean over j of a[K][j]                       how good it is at everything, at the end
     BWT = mean over j < K of a[K][j] - a[j][j]         what later tasks did to earlier ones (negative: forgetting)
     FWT = mean over j > 1 of a[j-1][j] - a[0][j]       what earlier tasks did for later ones
-    forgetting = mean over j < K of max_i<K a[i][j] - a[K][j]
+    forgetting = mean over j < K of max over 0 < i < K of a[i][j] - a[K][j]
 
 OP and BWT as in Recurrent-KIF (arXiv:2502.17510, `eval_avgPerf.py`, `eval_bwt.py`). Others turn BWT's sign or divide by
 K: compare figures only with their formula beside them.

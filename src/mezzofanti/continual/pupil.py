@@ -16,10 +16,10 @@ from mezzofanti.continual.memory import Memory, Row
 from mezzofanti.continual.methods.base import Method, Plan
 from mezzofanti.continual.methods.recurrent_kif import RecurrentKIF
 from mezzofanti.continual.settings import AdapterSettings, TrainingSettings
-from mezzofanti.continual.training import rounds_journal, train
+from mezzofanti.continual.training import train
 from mezzofanti.evaluation.exam import Answer, examine, group_scores, score
 from mezzofanti.evaluation.questions import Question
-from mezzofanti.files import read_jsonl
+from mezzofanti.files import append_jsonl, read_jsonl, write_jsonl
 from mezzofanti.records import Sample
 
 __all__ = ["Pupil"]
@@ -64,6 +64,8 @@ class Pupil:
         progress: Any = None,
     ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         """Learn one task; return its record (samples, steps, ...) and the training log."""
+        # -1 meanwhile: weights half-way through a task, where training is broken off, are nobody's
+        before, self.index = self.index, -1
         rows, dropped = encode(samples, self.tokenizer, max_length=self.training.max_length)
         old, _ = encode(
             map(Sample.model_validate, memory), self.tokenizer, max_length=self.training.max_length
@@ -72,7 +74,7 @@ class Pupil:
             steps=self.training.max_steps, batch_size=self.training.per_device_train_batch_size, seed=seed
         )
         batches = method.training_data(rows, old, plan)
-        method.prepare_model(self.model, self.index)
+        method.prepare_model(self.model, before)
         journal = work / "rounds.jsonl"
         if isinstance(method, RecurrentKIF):
             _seat(method, old, journal)
@@ -86,9 +88,8 @@ class Pupil:
             seed=seed,
             progress=progress,
         )
-        self.index += 1
-        outer = getattr(method, "outer_steps_done", 0) if getattr(method, "active", False) else 0
-        record = _record(self.model, batches, outer, len(old), dropped, self.training)
+        self.index = before + 1
+        record = _record(self.model, batches, _outer(method, self.training), len(old), dropped, self.training)
         return record, [*log, *_rounds(journal)]
 
     def examine(self, papers: dict[str, tuple[Question, ...]], progress: Any = None) -> list[Answer]:
@@ -126,19 +127,34 @@ def _seat(method: RecurrentKIF, old: list[dict[str, Any]], journal: Path) -> Non
         method.memory.add("earlier", old)
     method.task_name = "now"
     method.remembers = False
-    method.on_round = rounds_journal(journal)
+    if journal.is_file():  # a line cut short by a crash must not be written on
+        write_jsonl(journal, list(read_jsonl(journal, torn_tail=True)))
+    method.on_round = lambda row: append_jsonl(journal, row)
     method.outer_loss = labelled_loss
 
 
+def _outer(method: Method, training: TrainingSettings) -> tuple[int, int]:
+    """How many outer steps were taken, and how many memory rows they drew."""
+    if not isinstance(method, RecurrentKIF) or not method.active:
+        return 0, 0
+    size = min(method.outer_batch_size or training.per_device_train_batch_size, len(method.memory))
+    return method.outer_steps_done, method.outer_steps_done * size
+
+
 def _record(
-    model: Any, batches: list[list[Row]], outer: int, memory: int, dropped: int, training: TrainingSettings
+    model: Any,
+    batches: list[list[Row]],
+    outer: tuple[int, int],
+    memory: int,
+    dropped: int,
+    training: TrainingSettings,
 ) -> dict[str, Any]:
     trainable = sum(p.numel() for p in model.parameters() if p.requires_grad)
-    size = training.per_device_train_batch_size
+    steps, drawn = outer
     return {
-        "samples": sum(len(batch) for batch in batches) + outer * min(size, memory),
-        "optimizer_steps": len(batches) + outer,
-        "outer_steps": outer,
+        "samples": sum(len(batch) for batch in batches) + drawn,
+        "optimizer_steps": len(batches) + steps,
+        "outer_steps": steps,
         "memory_rows": memory,
         "dropped_rows": dropped,
         "learning_rate": training.learning_rate,

@@ -11,6 +11,16 @@ from mezzofanti.records import Record
 
 __all__ = ["AdapterSettings", "TrainingSettings"]
 
+Scheduler = Literal[
+    "linear",
+    "cosine",
+    "cosine_with_restarts",
+    "polynomial",
+    "constant",
+    "constant_with_warmup",
+    "inverse_sqrt",
+]
+
 
 class TrainingSettings(Record):
     """How one task is trained and examined. Names are `transformers.TrainingArguments`', but for three.
@@ -23,7 +33,7 @@ class TrainingSettings(Record):
     learning_rate: float = Field(2e-3, gt=0)
     max_steps: int = Field(80, ge=1)
     per_device_train_batch_size: int = Field(8, ge=1)
-    lr_scheduler_type: str = "linear"
+    lr_scheduler_type: Scheduler = "linear"
     warmup_steps: int = Field(5, ge=0)
     weight_decay: float = Field(0.0, ge=0)
     max_grad_norm: float = Field(1.0, ge=0)
@@ -57,6 +67,16 @@ class AdapterSettings(Record):
         # four experts of rank 4 over a shared rank of 12 have as many parameters as LoRA of rank 16
         malora = isinstance(given, dict) and given.get("type") == "malora"
         return {"r": 4, "lora_alpha": 8, **given} if malora else given
+
+    @model_validator(mode="after")
+    def _fit(self) -> AdapterSettings:
+        if self.type == "malora" and self.top_k > self.num_experts:
+            raise ValueError(f"top_k ({self.top_k}) is above num_experts ({self.num_experts})")
+        if self.type == "malora" and self.r > self.shared_rank:
+            raise ValueError(
+                f"r ({self.r}) is above shared_rank ({self.shared_rank}): experts read what it keeps"
+            )
+        return self
 
     def build(self, model: Any) -> Any:
         """The PEFT config for `model`: every linear layer but the head.

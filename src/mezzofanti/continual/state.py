@@ -14,6 +14,7 @@ A task's folder appears under its name only when it is whole (renamed last), so 
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -49,8 +50,16 @@ class LearnerFolder:
         """The resolved settings. Raises `DataError` where there is no learner."""
         if not self.exists:
             raise DataError(f"There is no learner in {self.path}.", cure="Begin one with: mezzo learn RECIPE")
-        settings: dict[str, Any] = yaml.safe_load(self.settings_file.read_text("utf-8"))
-        return settings
+        try:
+            settings: dict[str, Any] = yaml.safe_load(self.settings_file.read_text("utf-8"))
+            if settings["schema"] == 1:
+                return settings
+        except (yaml.YAMLError, UnicodeDecodeError, TypeError, KeyError):
+            pass
+        raise DataError(
+            f"{self.settings_file} does not hold the settings of a learner.",
+            cure="Mend it, or begin anew elsewhere.",
+        )
 
     def write_settings(self, settings: dict[str, Any]) -> None:
         """Write `learner.yaml`."""
@@ -77,6 +86,8 @@ class LearnerFolder:
     def running(self) -> str:
         """The task that was begun and is not finished, and how far it is; empty where there is none."""
         for begun in sorted((self.path / "work").glob("*/task.json")):
+            if int(begun.parent.name) <= len(self.learned()):
+                continue
             steps = sorted(int(path.name.split("-")[1]) for path in begun.parent.glob("checkpoint-*"))
             where = (
                 "trained, not yet examined"
@@ -112,6 +123,12 @@ class LearnerFolder:
             folder / "metrics.jsonl" for folder in self.task_folders() if (folder / "metrics.jsonl").is_file()
         ]
         write_jsonl(self.path / "metrics.jsonl", [row for log in logs for row in read_jsonl(log)])
+
+    def tidy(self, tasks: Sequence[str]) -> None:
+        """What follows a finished task, also where it was killed before: its work goes, the derived files are made."""
+        for index in range(1, len(self.learned()) + 1):
+            shutil.rmtree(self.work_of(index), ignore_errors=True)
+        self.refresh(tasks)
 
     def history(self) -> list[dict[str, Any]]:
         """One record a finished task."""

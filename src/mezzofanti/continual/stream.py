@@ -12,9 +12,9 @@ __all__ = ["Task", "TaskStream"]
 
 
 class Task(Record):
-    """Rows to learn from (`train`) and questions to be examined with (`test`).
+    """Rows to learn from (`train`) and questions to be examined with (`test`). Folders are called after `name`.
 
-    Raises `DataError` where either is empty.
+    Raises `DataError` where either is empty, `ConfigurationError` for a name that no folder can have.
     """
 
     name: str
@@ -23,6 +23,16 @@ class Task(Record):
 
     def model_post_init(self, context: object) -> None:
         """Refuse what cannot be taught or examined."""
+        if (
+            not self.name.strip()
+            or len(self.name) > 100
+            or not self.name.isprintable()
+            or set(self.name) & set("/\\")
+        ):
+            raise ConfigurationError(
+                f"A task cannot be called {self.name[:120]!r}: folders are called after it.",
+                cure="Name it with letters, digits, blanks, dots and dashes, at most 100.",
+            )
         if not self.train:
             raise DataError(f"Task {self.name!r} has no training rows.", cure="Give it at least one sample.")
         if not self.test:

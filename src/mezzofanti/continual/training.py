@@ -6,7 +6,6 @@ the task and not of a random state. A run that was killed goes on from its last 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -116,14 +115,3 @@ class _Progress(TrainerCallback):
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         self.progress(state.global_step, state.max_steps)
-
-
-def rounds_journal(path: Path) -> Callable[[dict[str, float]], None]:
-    """A writer of Recurrent-KIF's rounds to a JSON Lines file, one line a round."""
-
-    def write(row: dict[str, float]) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("a", encoding="utf-8") as stream:
-            stream.write(json.dumps(row) + "\n")
-
-    return write

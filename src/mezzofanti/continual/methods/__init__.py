@@ -42,8 +42,7 @@ def create(settings: dict[str, Any]) -> Method:
     known = [name for name in cls().settings if name != "type"]
     for name in options:
         if name not in known:
-            raise ConfigurationError(
-                f"method {kind}: there is no setting {name!r}.", cure=nearest(name, known or ["none"])
-            )
+            cure = nearest(str(name), known) if known else "It has no settings."
+            raise ConfigurationError(f"method {kind}: there is no setting {name!r}.", cure=cure)
     made: Method = cls(**options)
     return made

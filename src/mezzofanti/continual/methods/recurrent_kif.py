@@ -30,10 +30,22 @@ from mezzofanti.continual.fusion import WEIGHTS, FusionWeights, fuse, important
 from mezzofanti.continual.importance import Importance
 from mezzofanti.continual.memory import Memory, Row
 from mezzofanti.continual.methods.base import Method
+from mezzofanti.continual.methods.checks import number, whole_number
 from mezzofanti.continual.rounds import load_rounds, save_rounds
 from mezzofanti.errors import ConfigurationError, nearest
+from mezzofanti.settings import validated
 
 __all__ = ["RecurrentKIF"]
+
+NUMBERS = (
+    "inner_steps",
+    "outer_steps",
+    "outer_learning_rate_ratio",
+    "outer_batch_size",
+    "mean_decay",
+    "spread_decay",
+    "quantile",
+)
 
 
 class RecurrentKIF(Method, TrainerCallback):
@@ -47,7 +59,7 @@ class RecurrentKIF(Method, TrainerCallback):
         outer_batch_size: memory rows an outer step; the trainer's batch size by default.
         mean_decay, spread_decay: weight of the old value in the two averages of importance (`importance.py`).
         quantile: share of entries *not* kept by a mask.
-        fusion: "paper", "reference", or a `FusionWeights`.
+        fusion: "paper", "reference", or a `FusionWeights` (or what it holds, as a mapping).
 
     Attributes to set before `train()`:
         task_name: what the memory calls this task; "task-N" where it is None. A name learned before is replaced.
@@ -76,18 +88,17 @@ class RecurrentKIF(Method, TrainerCallback):
         quantile: float = 0.8,
         fusion: str | FusionWeights | dict[str, Any] = "paper",
     ) -> None:
-        if inner_steps < 1 or outer_steps < 1:
-            raise ConfigurationError(
-                "recurrent-kif: inner_steps and outer_steps must be 1 or more.", cure="Use 8 and 4."
-            )
-        if not 0 <= quantile < 1:
-            raise ConfigurationError(
-                f"recurrent-kif: quantile is {quantile}.", cure="Give 0 or more and below 1."
-            )
-        if isinstance(fusion, str) and fusion not in WEIGHTS:
-            raise ConfigurationError(
-                f"recurrent-kif: there is no fusion {fusion!r}.", cure=nearest(fusion, WEIGHTS)
-            )
+        whole_number(self.name, "inner_steps", inner_steps)
+        whole_number(self.name, "outer_steps", outer_steps)
+        number(self.name, "outer_learning_rate_ratio", outer_learning_rate_ratio, least=0, most=100)
+        if outer_batch_size is not None:
+            whole_number(self.name, "outer_batch_size", outer_batch_size)
+        for name, value in (
+            ("mean_decay", mean_decay),
+            ("spread_decay", spread_decay),
+            ("quantile", quantile),
+        ):
+            number(self.name, name, value, least=0, below=1)
         self.memory = Memory() if memory is None else memory
         self.inner_steps = inner_steps
         self.outer_steps = outer_steps
@@ -96,7 +107,7 @@ class RecurrentKIF(Method, TrainerCallback):
         self.mean_decay = mean_decay
         self.spread_decay = spread_decay
         self.quantile = quantile
-        self.fusion = FusionWeights.model_validate(fusion) if isinstance(fusion, dict) else fusion
+        self.fusion = _fusion(fusion)
         self.task_name: str | None = None
         self.remembers = True
         self.on_round: Callable[[dict[str, float]], None] | None = None
@@ -106,11 +117,8 @@ class RecurrentKIF(Method, TrainerCallback):
     @property
     def settings(self) -> dict[str, Any]:
         """Every setting but the memory, which is the learner's."""
-        names = ["inner_steps", "outer_steps", "outer_learning_rate_ratio", "outer_batch_size"]
-        names += ["mean_decay", "spread_decay", "quantile"]
-        values = {name: getattr(self, name) for name in names}
         fusion = self.fusion if isinstance(self.fusion, str) else self.fusion.model_dump(mode="json")
-        return {"type": self.name, **values, "fusion": fusion}
+        return {"type": self.name, **{name: getattr(self, name) for name in NUMBERS}, "fusion": fusion}
 
     def callbacks(self) -> list[Any]:
         """Itself."""
@@ -210,6 +218,18 @@ class RecurrentKIF(Method, TrainerCallback):
 
     def _new_importance(self) -> Importance:
         return Importance(self._parameters, mean_decay=self.mean_decay, spread_decay=self.spread_decay)
+
+
+def _fusion(fusion: str | FusionWeights | dict[str, Any]) -> str | FusionWeights:
+    if isinstance(fusion, FusionWeights):
+        return fusion
+    if isinstance(fusion, dict):
+        return validated(FusionWeights, fusion, "recurrent-kif: fusion")
+    if fusion not in WEIGHTS:
+        raise ConfigurationError(
+            f"recurrent-kif: there is no fusion {fusion!r}.", cure=nearest(str(fusion), WEIGHTS)
+        )
+    return fusion
 
 
 def _shares(in_masks: list[Tensor], out_masks: list[Tensor]) -> dict[str, float]:

@@ -11,22 +11,19 @@ from typing import Any
 
 from mezzofanti.continual.memory import Row
 from mezzofanti.continual.methods.base import Method, Plan, epochs
-from mezzofanti.errors import ConfigurationError
+from mezzofanti.continual.methods.checks import number
 
 __all__ = ["Replay"]
 
 
 class Replay(Method):
-    """Rehearsal from memory. Seams used: `training_data`."""
+    """Rehearsal from memory: `share` remembered rows join each new row of a batch. Seams used: `training_data`."""
 
     name = "replay"
     uses_memory = True
 
     def __init__(self, *, share: float = 0.5) -> None:
-        if not 0 <= share <= 4:
-            raise ConfigurationError(
-                f"replay: share is {share}.", cure="Give memory rows per new row, 0 to 4."
-            )
+        number(self.name, "share", share, least=0, most=4)
         self.share = share
 
     @property
