@@ -13,8 +13,9 @@ import random
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, PrivateAttr
 
+from mezzofanti.bases import BASES
 from mezzofanti.continual.settings import AdapterSettings, TrainingSettings
 from mezzofanti.continual.stream import Task, TaskStream
 from mezzofanti.errors import DataError
@@ -172,18 +173,25 @@ class LearnerRecipe(Record):
     training: TrainingSettings = TrainingSettings()
     memory_rows: int = Field(60, ge=0)
     tasks: tuple[TaskSettings, ...] = Field(min_length=1)
-    folder: Path = Field(Path(), exclude=True)
+    _folder: Path = PrivateAttr(Path())
 
     @classmethod
     def load(cls, path: Path | str) -> LearnerRecipe:
         """Read a YAML recipe. Raises `ConfigurationError` in one line, with the nearest name for an unknown key."""
         recipe = validated(cls, read_yaml(path), str(path))
-        return recipe.model_copy(update={"folder": Path(path).resolve().parent})
+        recipe._folder = Path(path).resolve().parent
+        return recipe
+
+    @property
+    def base_found(self) -> str:
+        """The base's name; where the recipe's folder holds a folder of that name, its path."""
+        beside = self._folder / self.base
+        return str(beside) if self.base not in BASES and beside.is_dir() else self.base
 
     def stream(self) -> TaskStream:
         """Load every task. Raises `DataError` where data is absent or empty."""
         return TaskStream([self._task(settings) for settings in self.tasks])
 
     def _task(self, settings: Any) -> Task:
-        train, test = settings.load(self.folder, self.seed)
+        train, test = settings.load(self._folder, self.seed)
         return Task(name=settings.title, train=tuple(train), test=tuple(test))

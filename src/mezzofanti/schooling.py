@@ -9,6 +9,7 @@ from mezzofanti.continual import AccuracyMatrix, Learner, Task
 from mezzofanti.continual.methods import create
 from mezzofanti.continual.state import LearnerFolder
 from mezzofanti.recipe import FileTask, LearnerRecipe
+from mezzofanti.records import read_samples
 
 __all__ = ["teach_file", "teach_recipe"]
 
@@ -21,7 +22,7 @@ def teach_recipe(recipe: Path, folder: Path, progress: Progress | None = None) -
     stream = settings.stream()
     learner = Learner.open(
         folder,
-        base=settings.base,
+        base=settings.base_found,
         method=create(settings.method),
         adapter=settings.adapter,
         training=settings.training,
@@ -46,6 +47,4 @@ def teach_file(rows: Path, folder: Path, progress: Progress | None = None) -> Ac
 
 def exam_size(rows: Path) -> int:
     """How many rows of a file become its exam."""
-    from mezzofanti.records import read_samples
-
     return max(1, min(50, len(read_samples(rows)) // 5))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import types
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Any, Literal, TypeVar, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -15,6 +15,7 @@ from mezzofanti.errors import ConfigurationError, nearest
 __all__ = ["known_keys", "read_yaml", "validated"]
 
 Model = TypeVar("Model", bound=BaseModel)
+Kind = type[BaseModel]
 
 
 def read_yaml(path: Path | str) -> Any:
@@ -40,39 +41,54 @@ def validated(model: type[Model], content: Any, where: str) -> Model:
         raise _explained(error, model, where) from None
 
 
-def _explained(error: ValidationError, model: type[BaseModel], where: str) -> ConfigurationError:
+def _explained(error: ValidationError, model: Kind, where: str) -> ConfigurationError:
     # a misspelled key also leaves the right one missing: the misspelling is what the user can see
     problem = min(error.errors(include_url=False), key=lambda found: found["type"] != "extra_forbidden")
     place = ".".join(str(part) for part in problem["loc"])
     if problem["type"] == "extra_forbidden":
-        name = str(problem["loc"][-1])
-        return ConfigurationError(f"{where}: unknown key {place!r}.", cure=nearest(name, known_keys(model)))
+        known = known_keys(model, problem["loc"][:-1])
+        return ConfigurationError(
+            f"{where}: unknown key {place!r}.", cure=nearest(str(problem["loc"][-1]), known)
+        )
     if problem["type"] == "missing":
         return ConfigurationError(f"{where}: {place!r} is missing.", cure="Add it.")
+    if problem["type"] == "union_tag_not_found":
+        key = problem["ctx"]["discriminator"].strip("'")
+        return ConfigurationError(
+            f"{where}: {place!r} does not say its {key!r}.", cure=f"Add '{key}:' to it."
+        )
     if problem["type"] == "union_tag_invalid":
         context = problem["ctx"]
-        known = [tag.strip(" '") for tag in context["expected_tags"].split(",")]
+        tags = [tag.strip(" '") for tag in context["expected_tags"].split(",")]
         return ConfigurationError(
-            f"{where}: {place!r} has no kind {context['tag']!r}.", cure=nearest(context["tag"], known)
+            f"{where}: {place!r} has no kind {context['tag']!r}.", cure=nearest(context["tag"], tags)
         )
-    message = problem["msg"].removeprefix("Value error, ")
+    message = problem["msg"].removeprefix("Value error, ").rstrip(".")
     label = f" {place!r}:" if place else ""
     return ConfigurationError(f"{where}:{label} {message}.", cure="Change it and run the same command again.")
 
 
-def known_keys(model: type[BaseModel]) -> list[str]:
-    """Every field name of `model` and of the models inside it."""
-    names: dict[str, None] = {}
-    for field, info in model.model_fields.items():
-        names[field] = None
-        for inner in _models_in(info.annotation):
-            names.update(dict.fromkeys(known_keys(inner)))
-    return list(names)
+def known_keys(model: Kind, place: tuple[int | str, ...] = ()) -> list[str]:
+    """The keys known at `place` in `model`: field names, numbers of list items and tags of unions lead there."""
+    found = [model]
+    for part in place:
+        fields = [kind.model_fields[part] for kind in found if part in kind.model_fields]
+        if fields:
+            found = [inner for field in fields for inner in _models_in(field.annotation)]
+        elif not isinstance(part, int):
+            found = [kind for kind in found if part in _tags(kind)] or found
+    return list(dict.fromkeys(name for kind in found for name in kind.model_fields))
 
 
-def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
+def _models_in(annotation: Any) -> Iterator[Kind]:
     plain = isinstance(annotation, type) and not isinstance(annotation, types.GenericAlias)
     if plain and issubclass(annotation, BaseModel):
         yield annotation
     for part in get_args(annotation):
         yield from _models_in(part)
+
+
+def _tags(kind: Kind) -> set[str]:
+    """Every word that a field of `kind` may literally be."""
+    choices = [info.annotation for info in kind.model_fields.values()]
+    return {str(word) for choice in choices if get_origin(choice) is Literal for word in get_args(choice)}
