@@ -55,7 +55,8 @@ def run(folder: Path, plan: DemoPlan, *, say: Say = print, progress: Progress | 
         say(line)
 
     folders = _teach(folder, plan, told, progress)
-    _report(folder, folders, minutes=(time.monotonic() - started) / 60)
+    minutes = (time.monotonic() - started) / 60
+    _report(folder, folders, minutes=minutes, questions=plan.questions)
     told(f"The report is written: {folder / 'report.html'}.")
     return folders
 
@@ -69,10 +70,10 @@ def _teach(folder: Path, plan: DemoPlan, say: Say, progress: Progress | None) ->
     return [_go_on(first, folder, method, stream, say) for method in plan.methods]
 
 
-def _report(folder: Path, folders: list[Path], *, minutes: float) -> None:
+def _report(folder: Path, folders: list[Path], *, minutes: float, questions: int) -> None:
     notes = [
         f"Made by `mezzo demo` in {minutes:.0f} minutes; all methods share the adapter, the English task and the "
-        "memory. One seed and thirty questions a language: read no order into small differences.",
+        f"memory. One seed and {questions} questions a language: read no order into small differences.",
         "All lessons are written by a program from CLDR facts (templates); no person or model wrote them.",
     ]
     write_report(folders, folder / "report.html", title="School in three languages", notes=notes)

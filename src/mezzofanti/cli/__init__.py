@@ -19,6 +19,9 @@ from mezzofanti.errors import MezzofantiError
 
 __all__ = ["main"]
 
+INTERRUPTED = 130
+"""What typer makes of Ctrl-C."""
+
 QUIET = {
     "HF_HUB_DISABLE_PROGRESS_BARS": "1",
     "TRANSFORMERS_VERBOSITY": "error",
@@ -75,6 +78,10 @@ def main() -> None:
             f"error: {error}", style="bold red", markup=False, highlight=False, soft_wrap=True
         )
         sys.exit(2)
+    except SystemExit as ended:
+        if ended.code == INTERRUPTED:
+            Console(stderr=True).print("stopped; the same command goes on where it was", style="yellow")
+        raise
 
 
 def _quiet_libraries() -> None:

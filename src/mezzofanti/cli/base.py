@@ -31,4 +31,5 @@ def base(
     if found.sha256:
         typer.echo(f"sha256    {found.sha256} of the file it was unpacked from, checked when it arrived")
     typer.echo(f"folder    {found.path}")
-    typer.echo(f"next      mezzo learn RECIPE, with `base: {name}` in the recipe")
+    known = found.path if hub else name
+    typer.echo(f"next      mezzo learn RECIPE, with `base: {known}` in the recipe")

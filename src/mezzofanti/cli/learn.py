@@ -51,7 +51,7 @@ def status(learner: LearnerArgument) -> None:
 
     folder = LearnerFolder(learner)
     settings = folder.settings()
-    if folder.task_folders():
+    if (learner / "matrix.json").is_file():
         Console().print(matrix_table(learner))
     typer.echo(f"base      {settings['base']['origin']}")
     typer.echo(f"method    {settings['method']['type']} with {settings['adapter']['type']}")
@@ -65,11 +65,15 @@ def status(learner: LearnerArgument) -> None:
 def evaluate(learner: LearnerArgument) -> None:
     """Examine every adapter a learner has saved once more, with the questions it was learned with."""
     from mezzofanti.continual.state import LearnerFolder
-    from mezzofanti.errors import require
+    from mezzofanti.errors import StateError, require
     from mezzofanti.report.terminal import matrix_table
 
-    LearnerFolder(learner).settings()
     require("train", *TRAINING)
+    LearnerFolder(learner).settings()
+    if not LearnerFolder(learner).learned():
+        raise StateError(
+            f"The learner in {learner} has learned nothing yet.", cure="Teach it with: mezzo learn RECIPE"
+        )
     from mezzofanti.continual import Learner
 
     with Bars(Console(stderr=True)) as bars:
