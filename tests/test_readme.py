@@ -26,16 +26,17 @@ def test_python_blocks_parse_and_their_imports_resolve() -> None:
                 exec(compile(ast.unparse(node), block.page, "exec"), {})
 
 
-def test_marked_blocks_run(tmp_path: Path, tiny_base: Path) -> None:
-    for number, block in enumerate(block for block in all_blocks("python", "py") if block.runs):
-        folder = tmp_path / str(number)
-        folder.mkdir()
-        code = with_tiny_base(block.body, tiny_base)
-        write_data_files(code, folder)
-        result = subprocess.run(
-            [sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, timeout=240
-        )
-        assert result.returncode == 0, f"{block.page}:\n{code}\n{result.stderr}"
+RUNNABLE = [block for block in all_blocks("python", "py") if block.runs]
+
+
+@pytest.mark.parametrize("block", RUNNABLE, ids=[f"{i}-{block.page}" for i, block in enumerate(RUNNABLE)])
+def test_a_marked_block_runs(block: Block, tmp_path: Path, tiny_base: Path) -> None:
+    code = with_tiny_base(block.body, tiny_base)
+    write_data_files(code, tmp_path)
+    result = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=240
+    )
+    assert result.returncode == 0, f"{block.page}:\n{code}\n{result.stderr}"
 
 
 def test_make_targets_exist() -> None:
