@@ -13,8 +13,9 @@ from typing import Any
 from benchmarks.lock import machine_lock
 from benchmarks.record import RESULTS, WORK, circumstances
 from mezzofanti.continual import LearnerFolder
-from mezzofanti.demo import METHODS, DemoPlan, last_lines, run
+from mezzofanti.demo import METHODS, DemoPlan, run
 from mezzofanti.files import read_json, write_json
+from mezzofanti.report import verdict_lines
 
 RESULT = RESULTS / "demo.json"
 
@@ -22,11 +23,20 @@ RESULT = RESULTS / "demo.json"
 def read(folder: Path) -> dict[str, Any]:
     """What a finished demo says: minutes from its log of moments, matrices, and its last lines."""
     folders = [folder / method for method in METHODS if (folder / method / "matrix.json").is_file()]
+    moments = folder / "demo.json"
     return {
-        "moments": read_json(folder / "demo.json")["moments"],
+        "moments": read_json(moments)["moments"] if moments.is_file() else [],
+        "first_forgetting_seconds": sum(_spent(folders[0])[:2]),
+        "teaching_and_exam_seconds": sum(_spent(folders[0]))
+        + sum(sum(_spent(place)[1:]) for place in folders[1:]),
         "methods": {place.name: _method(place) for place in folders},
-        "last_lines": last_lines(Path("demo"), folders),
+        "verdict": verdict_lines(folders),
     }
+
+
+def _spent(place: Path) -> list[float]:
+    """Seconds of lessons and exam, a task; the first task is shared by all methods."""
+    return [task["seconds"] + task["exam_seconds"] for task in LearnerFolder(place).history()]
 
 
 def _method(place: Path) -> dict[str, Any]:
@@ -51,7 +61,7 @@ def main() -> None:
         with machine_lock("python -m benchmarks.demo"):
             run(folder, DemoPlan())
     write_json(RESULT, {"schema": 1, **circumstances("python -m benchmarks.demo"), **read(folder)})
-    print("\n".join(read(folder)["last_lines"]))
+    print("\n".join(read(folder)["verdict"]))
 
 
 if __name__ == "__main__":

@@ -72,7 +72,7 @@ def _teach(folder: Path, plan: DemoPlan, say: Say, progress: Progress | None) ->
 
 def _report(folder: Path, folders: list[Path], *, minutes: float, questions: int) -> None:
     notes = [
-        f"Made by `mezzo demo` in {minutes:.0f} minutes; all methods share the adapter, the English task and the "
+        f"Made by the command mezzo demo in {minutes:.0f} minutes; all methods share the adapter, the English task and the "
         f"memory. One seed and {questions} questions a language: read no order into small differences.",
         "All lessons are written by a program from CLDR facts (templates); no person or model wrote them.",
     ]
