@@ -36,7 +36,7 @@ def create(settings: dict[str, Any]) -> Method:
     """
     options = dict(settings)
     kind = options.pop("type", None)
-    if kind not in METHODS:
+    if not isinstance(kind, str) or kind not in METHODS:
         raise ConfigurationError(f"There is no method {kind!r}.", cure=nearest(str(kind), METHODS))
     cls = __getattr__(METHODS[kind])
     known = [name for name in cls().settings if name != "type"]
