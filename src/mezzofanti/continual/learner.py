@@ -28,6 +28,7 @@ from mezzofanti.continual.stream import Task, TaskStream
 from mezzofanti.errors import StateError, require
 from mezzofanti.evaluation.questions import Question
 from mezzofanti.files import read_json, read_jsonl, write_json, write_jsonl
+from mezzofanti.records import Sample
 
 if TYPE_CHECKING:
     from mezzofanti.continual.pupil import Pupil
@@ -249,9 +250,9 @@ class Learner:
 
     def _remembered(self, index: int, name: str) -> Task:
         folder = self.folder.folder_of(index, name)
-        samples = list(read_jsonl(folder / "sample-rows.jsonl"))
-        questions = [Question.model_validate(row) for row in read_jsonl(folder / "questions.jsonl")]
-        return Task.model_validate({"name": name, "train": samples, "test": questions})
+        samples = map(Sample.model_validate, read_jsonl(folder / "sample-rows.jsonl"))
+        questions = map(Question.model_validate, read_jsonl(folder / "questions.jsonl"))
+        return Task(name, tuple(samples), tuple(questions))
 
     def _learned_already(self, task: Task) -> AccuracyMatrix:
         index = self.learned.index(task.name) + 1

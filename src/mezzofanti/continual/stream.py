@@ -3,42 +3,47 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from mezzofanti.errors import ConfigurationError, DataError
 from mezzofanti.evaluation.questions import Question
-from mezzofanti.records import Record, Sample
+from mezzofanti.records import Sample
 
 __all__ = ["Task", "TaskStream"]
 
 
-class Task(Record):
+@dataclass(frozen=True)
+class Task:
     """Rows to learn from (`train`) and questions to be examined with (`test`). Folders are called after `name`.
 
-    Raises `DataError` where either is empty, `ConfigurationError` for a name that no folder can have.
+    Raises `DataError` where either is empty or holds something else, `ConfigurationError` for a name that no folder
+    can have.
     """
 
     name: str
     train: tuple[Sample, ...]
     test: tuple[Question, ...]
 
-    def model_post_init(self, context: object) -> None:
+    def __post_init__(self) -> None:
         """Refuse what cannot be taught or examined."""
-        if (
-            not self.name.strip()
-            or len(self.name) > 100
-            or not self.name.isprintable()
-            or set(self.name) & set("/\\")
-        ):
+        if not _names_a_folder(self.name):
             raise ConfigurationError(
                 f"A task cannot be called {self.name[:120]!r}: folders are called after it.",
                 cure="Name it with letters, digits, blanks, dots and dashes, at most 100.",
             )
-        if not self.train:
-            raise DataError(f"Task {self.name!r} has no training rows.", cure="Give it at least one sample.")
-        if not self.test:
-            raise DataError(
-                f"Task {self.name!r} has no exam questions.", cure="Give it at least one question."
-            )
+        for field, kind in (("train", Sample), ("test", Question)):
+            rows = tuple(getattr(self, field))
+            if not rows or not all(isinstance(row, kind) for row in rows):
+                what = "has no" if not rows else "holds something else than"
+                raise DataError(
+                    f"Task {self.name!r} {what} {'training rows' if kind is Sample else 'exam questions'}.",
+                    cure=f"Give `{field}` at least one {kind.__name__}.",
+                )
+            object.__setattr__(self, field, rows)
+
+
+def _names_a_folder(name: str) -> bool:
+    return bool(name.strip()) and len(name) <= 100 and name.isprintable() and not set(name) & set("/\\")
 
 
 class TaskStream:
