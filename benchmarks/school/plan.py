@@ -45,10 +45,15 @@ def run(seeds: Sequence[int], workers: int) -> dict[str, Any]:
         starts = sorted({rates[cell] for cell in METHODS if shares_first_task(cell)})
         if seed:  # with seed 0 the search has learned the first task already
             _pool([("first", "", seed, rate, "cells") for rate in starts], workers, result)
-        # those with a first task of their own come early: the others find its exam, or share their own
-        ordered = sorted(METHODS, key=lambda cell: (cell != METHODS[0], shares_first_task(cell)))
-        _pool([("cell", cell, seed, rates[cell], "cells") for cell in ordered], workers, result)
+        _pool([("cell", cell, seed, rates[cell], "cells") for cell in _order(seed)], workers, result)
     return result
+
+
+def _order(seed: int) -> list[str]:
+    """With seed 0 those with a first task of their own come early: the others find its exam, or share their own."""
+    if seed:
+        return list(METHODS)
+    return sorted(METHODS, key=lambda cell: (cell != METHODS[0], shares_first_task(cell)))
 
 
 def _pool(jobs: Sequence[Job], workers: int, result: dict[str, Any]) -> None:
