@@ -62,7 +62,9 @@ def sample(lesson: Lesson) -> Sample:
     """A lesson as a training sample."""
     asked = Message(role="user", content=lesson.question)
     said = Message(role="assistant", content=lesson.answer)
-    lineage = Lineage(source="almanac", license=LICENSE, prompt=f"{lesson.skill}/{lesson.phrasing}", template=True)
+    lineage = Lineage(
+        source="almanac", license=LICENSE, prompt=f"{lesson.skill}/{lesson.phrasing}", template=True
+    )
     return Sample(
         id=lesson.id, language=lesson.language, skill=lesson.skill, messages=(asked, said), lineage=lineage
     )
