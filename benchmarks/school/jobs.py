@@ -71,9 +71,11 @@ def _take_over(searched: Path, folder: Path, tasks: TaskStream) -> None:
     temporary = folder.with_name(f".{folder.name}.examined")
     if not LearnerFolder(temporary).exists:
         temporary.parent.mkdir(parents=True, exist_ok=True)
-        shutil.rmtree(temporary, ignore_errors=True)
+        copying = folder.with_name(f".{folder.name}.copying")
+        shutil.rmtree(copying, ignore_errors=True)
         # the mark that says a job is done is the search's, not the cell's
-        shutil.copytree(searched, temporary, ignore=shutil.ignore_patterns("found.json"))
+        shutil.copytree(searched, copying, ignore=shutil.ignore_patterns("found.json"))
+        copying.replace(temporary)
     unknown = [
         index for index, task in enumerate(LearnerFolder(temporary).task_folders()) if not _copy_exam(task)
     ]

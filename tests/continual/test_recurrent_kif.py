@@ -94,12 +94,13 @@ def reference(model: Any, new: list[Any], old: list[Any], collate: Any, fusion: 
         gradient([new[i % len(new)] for i in range((t - 1) * BATCH, t * BATCH)])
         inner.step()
         importance(in_mean, in_spread)
+        rate = inner.param_groups[0]["lr"]
         schedule.step()
         if t % Q:
             continue
         theta_q = [p.detach().clone() for p in parameters]
         for group in outer.param_groups:
-            group["lr"] = RATIO * inner.param_groups[0]["lr"]
+            group["lr"] = RATIO * rate
         for s in range(S):
             gradient(random.Random(f"{SEED}-1-{t}-{s}").sample(old, BATCH))
             outer.step()

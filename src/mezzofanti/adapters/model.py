@@ -32,7 +32,9 @@ class MaloraModel(BaseTuner):
 
     def _pre_injection_hook(self, model: nn.Module, config: PeftConfig, adapter_name: str) -> None:
         self.routing_context = RoutingContext()
-        self._routing_hook = model.register_forward_pre_hook(self.routing_context, with_kwargs=True)
+        # on the body, not the head's owner: some callers leave the head out
+        body = getattr(model, "base_model", model)
+        self._routing_hook = body.register_forward_pre_hook(self.routing_context, with_kwargs=True)
 
     def inject_adapter(self, model: nn.Module, adapter_name: str, *args: Any, **kwargs: Any) -> None:
         """Put the adapter in; `ConfigurationError` where no module of the model is meant."""

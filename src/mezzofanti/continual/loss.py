@@ -17,12 +17,18 @@ from mezzofanti.continual.encoding import IGNORE
 __all__ = ["labelled_loss"]
 
 
+# settings of models that change logits after the head (Gemma 2 and 3, Granite, Cohere): their own forward is used
+RESCALED = ("final_logit_softcapping", "logits_scaling", "logit_scale")
+
+
 def labelled_loss(model: Any, inputs: dict[str, Tensor], num_items: Tensor | int | None = None) -> Tensor:
     """Cross-entropy of `inputs` (`input_ids`, `attention_mask`, `labels`, each B x T); a scalar.
 
     The mean over labelled tokens, or their sum over `num_items` as `Trainer` counts them across accumulation.
     """
     causal = model.get_base_model() if hasattr(model, "get_base_model") else model
+    if any(getattr(causal.config, name, None) for name in RESCALED):
+        return _whole_loss(model, inputs, num_items)
     hidden_BTD = causal.base_model(input_ids=inputs["input_ids"], attention_mask=inputs["attention_mask"])[0]
     labels_BT = inputs["labels"][:, 1:]
     keep_BT = labels_BT != IGNORE
@@ -30,3 +36,9 @@ def labelled_loss(model: Any, inputs: dict[str, Tensor], num_items: Tensor | int
     total: Tensor = cross_entropy(logits_NV, labels_BT[keep_BT], reduction="sum")
     count = keep_BT.sum() if num_items is None else num_items
     return total / torch.as_tensor(count, device=total.device)
+
+
+def _whole_loss(model: Any, inputs: dict[str, Tensor], num_items: Tensor | int | None) -> Tensor:
+    more = {} if num_items is None else {"num_items_in_batch": num_items}
+    loss: Tensor = model(**inputs, **more).loss
+    return loss

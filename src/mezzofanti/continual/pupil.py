@@ -33,6 +33,8 @@ class Pupil:
     ) -> None:
         self.base, self.adapter, self.training, self.seed = base, adapter, training, seed
         self.tokenizer = AutoTokenizer.from_pretrained(base.path)
+        if self.tokenizer.pad_token is None:
+            self.tokenizer.pad_token = self.tokenizer.eos_token
         self.template = use_training_template(self.tokenizer)
         self.model: Any = None
         self.index = -1

@@ -76,5 +76,7 @@ def _restore_optimizer(method: RecurrentKIF, saved: dict[str, Tensor]) -> None:
         ]
         if keys:
             method._outer_optimizer.state[parameter] = {
-                key: saved[f"optimizer.{key}.{i}"].clone() for key in keys
+                # AdamW keeps its step count on the CPU, its moments beside the parameter
+                key: saved[f"optimizer.{key}.{i}"].to("cpu" if key == "step" else parameter.device)
+                for key in keys
             }

@@ -64,7 +64,7 @@ def last_whole_checkpoint(work: Path) -> Path | None:
 def _arguments(
     settings: TrainingSettings, work: Path, seed: int, *, steps: int, batch_size: int
 ) -> TrainingArguments:
-    return TrainingArguments(
+    arguments = TrainingArguments(
         output_dir=str(work),
         max_steps=steps,
         per_device_train_batch_size=batch_size,
@@ -85,6 +85,9 @@ def _arguments(
         report_to="none",
         disable_tqdm=True,
     )
+    # a learner is taught by one process on one device; Trainer would spread it over all it sees
+    arguments._n_gpu = min(arguments.n_gpu, 1)
+    return arguments
 
 
 class _LessonTrainer(Trainer):

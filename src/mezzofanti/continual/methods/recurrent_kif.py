@@ -148,14 +148,17 @@ class RecurrentKIF(Method, TrainerCallback):
 
     def on_optimizer_step(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Read importance: theta after the step, the clipped gradient before it."""
-        if self.active and not getattr(kwargs["optimizer"], "step_was_skipped", False):
+        if not self.active:
+            return
+        # here, not when the round closes: by then the schedule has ticked, at a task's last step to zero
+        self._inner_rate = kwargs["optimizer"].param_groups[0]["lr"]
+        if not getattr(kwargs["optimizer"], "step_was_skipped", False):
             self._inner.update(self._parameters)
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Close a round after every Q-th inner step; the last steps that fill no round stay unfused."""
         if self.active and state.global_step % self.inner_steps == 0:
-            inner_rate = kwargs["optimizer"].param_groups[0]["lr"]
-            self._close_round(args, state.global_step, inner_rate * self.outer_learning_rate_ratio)
+            self._close_round(args, state.global_step, self._inner_rate * self.outer_learning_rate_ratio)
 
     def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Put the round's tensors into the checkpoint, a marker last."""
@@ -165,7 +168,10 @@ class RecurrentKIF(Method, TrainerCallback):
         """End the task: remember a share of its rows, and let go of the round's tensors."""
         if self.remembers:
             dataset = kwargs["train_dataloader"].dataset
-            rows = [{"input_ids": list(r["input_ids"]), "labels": list(r["labels"])} for r in dataset]
+            rows = [
+                {"input_ids": list(r["input_ids"]), "labels": list(r.get("labels", r["input_ids"]))}
+                for r in dataset
+            ]
             self.memory.add(self.task_name or f"task-{len(self.memory.tasks) + 1}", rows, seed=args.seed)
         if self.active:
             del self._model, self._parameters, self._start, self._inner, self._outer, self._outer_optimizer
@@ -253,7 +259,8 @@ def _plain_loss(model: Any, batch: dict[str, Tensor]) -> Tensor:
 def _refuse_unsupported(args: Any) -> None:
     if args.world_size > 1 or args.n_gpu > 1:
         raise ConfigurationError(
-            "Recurrent-KIF reads gradients of one process, several run.", cure="Start one process."
+            "Recurrent-KIF reads gradients of one process, several run.",
+            cure="Start one process, with CUDA_VISIBLE_DEVICES=0.",
         )
     if args.fp16:
         raise ConfigurationError(
