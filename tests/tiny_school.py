@@ -15,6 +15,8 @@ from tiny import build_tiny_base
 
 from mezzofanti.continual import AdapterSettings, Learner, LearnerFolder, Task, TaskStream, TrainingSettings
 from mezzofanti.continual.methods import create
+from mezzofanti.demo import DemoPlan
+from mezzofanti.demo import run as run_demo
 from mezzofanti.evaluation.questions import Question
 from mezzofanti.records import Lineage, Message, Sample
 
@@ -104,6 +106,33 @@ def learn_until(
     if moment in TRAPS:
         TRAPS[moment](opened.folder)
     opened.learn_stream(stream())
+
+
+def demo_plan(base: Path) -> DemoPlan:
+    """The demo on a tiny base: everything it does, with a handful of rows and three steps a language."""
+    steps = {"max_steps": 3, "save_steps": 1, "per_device_train_batch_size": 2, "max_new_tokens": 6}
+    return DemoPlan(
+        base=str(base),
+        train_rows=8,
+        questions=2,
+        unseen_phrasings=1,
+        memory_rows=4,
+        adapter=ADAPTER,
+        training=TRAINING.model_copy(update={**steps, "max_length": 512, "logging_steps": 1}),
+    )
+
+
+def demo_until(folder: Path, base: Path, moment: str | None = None) -> None:
+    """Run the demo in `folder`; this process dies after the first step of what `moment` names (None: it lives)."""
+    import torch
+
+    torch.set_num_threads(1)
+
+    def watch(what: str, done: int, total: int) -> None:
+        if moment is not None and moment in what and done == 1:
+            die()
+
+    run_demo(folder, demo_plan(base), say=lambda line: None, progress=watch)
 
 
 def die() -> None:
