@@ -186,7 +186,7 @@ def test_a_broken_store_is_named(settings: Settings, tmp_path: Path) -> None:
         ({"dialogues": {"least_turn": 3}}, "unknown key 'dialogues.least_turn'. Did you mean 'least_turns'?"),
         (
             {"teacher": {"type": "openai", "base_url": "http://x/v1", "modle": "m"}},
-            "'teacher.openai.model' is missing",
+            "unknown key 'teacher.openai.modle'. Did you mean 'model'?",
         ),
         ({"teacher": {"type": "openai", "base_url": "x", "model": "m"}}, "teacher.openai.base_url"),
         ({"teacher": {"type": "opnai"}}, "teacher"),

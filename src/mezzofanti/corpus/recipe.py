@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
 from mezzofanti.corpus.prompts import LANGUAGES
-from mezzofanti.errors import ConfigurationError, nearest
+from mezzofanti.errors import nearest
 from mezzofanti.files import write_text
 from mezzofanti.records import Record
+from mezzofanti.settings import read_yaml, validated
 
 __all__ = [
     "AlmanacSource",
@@ -145,26 +145,12 @@ class Recipe(Record):
     @classmethod
     def load(cls, path: Path | str) -> Recipe:
         """Read a YAML recipe. `ConfigurationError` names the key, what was wrong and the nearest known name."""
-        path = Path(path)
-        if not path.is_file():
-            raise ConfigurationError(f"There is no recipe {path}.", cure="Check the path.")
-        try:
-            settings = yaml.safe_load(path.read_text("utf-8"))
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
-            raise ConfigurationError(f"{path} is not valid YAML ({_line(error)}).", cure="Mend it.") from None
-        return cls.of(settings, where=str(path), folder=path.resolve().parent)
+        return cls.of(read_yaml(path), where=str(path), folder=Path(path).resolve().parent)
 
     @classmethod
     def of(cls, settings: Any, *, where: str = "The recipe", folder: Path | None = None) -> Recipe:
         """Make a recipe from a mapping; relative paths of documents count from `folder`."""
-        if not isinstance(settings, dict):
-            raise ConfigurationError(
-                f"{where} holds no mapping.", cure="Write 'name:', 'languages:' and 'sources:'."
-            )
-        try:
-            recipe = cls.model_validate(settings)
-        except ValidationError as error:
-            raise _explained(error, where) from None
+        recipe = validated(cls, settings, where)
         return recipe.anchored(folder) if folder else recipe
 
     def anchored(self, folder: Path) -> Recipe:
@@ -181,41 +167,3 @@ class Recipe(Record):
         """Write the resolved recipe as YAML."""
         text = yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
         write_text(path, text)
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())[:200]
-
-
-def _explained(error: ValidationError, where: str) -> ConfigurationError:
-    """Turn the first problem that pydantic found into one line."""
-    problem = error.errors(include_url=False)[0]
-    place = [str(part) for part in problem["loc"]]
-    if problem["type"] == "extra_forbidden":
-        return ConfigurationError(
-            f"{where}: unknown key {'.'.join(place)!r}.", cure=nearest(place[-1], _keys(place))
-        )
-    if problem["type"] == "missing":
-        return ConfigurationError(f"{where}: {'.'.join(place)!r} is missing.", cure="Add it.")
-    message = problem["msg"].removeprefix("Value error, ")
-    label = f" {'.'.join(place)!r}:" if place else ""
-    return ConfigurationError(f"{where}:{label} {message}.", cure="Change it and run the same command again.")
-
-
-_ROOMS: dict[str, type[Record]] = {
-    "almanac": AlmanacSource,
-    "documents": DocumentSource,
-    "offline": OfflineSettings,
-    "openai": OpenAISettings,
-    "dialogues": DialogueSettings,
-    "stories": StorySettings,
-    "guards": GuardSettings,
-}
-
-
-def _keys(place: list[str]) -> Iterable[str]:
-    """Return the keys that are known where `place` points, its last part being the unknown one."""
-    for part in reversed(place[:-1]):
-        if part in _ROOMS:
-            return list(_ROOMS[part].model_fields)
-    return list(Recipe.model_fields)
