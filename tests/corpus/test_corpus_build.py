@@ -12,7 +12,7 @@ import yaml
 
 from mezzofanti.corpus import Recipe, build
 from mezzofanti.errors import ConfigurationError, DataError, MezzofantiError, StateError
-from mezzofanti.files import read_jsonl
+from mezzofanti.files import read_jsonl, write_jsonl
 from mezzofanti.records import read_samples
 
 Settings = Callable[..., dict[str, Any]]
@@ -48,6 +48,26 @@ def test_the_offline_teacher_extracts_dialogues_from_articles(settings: Settings
         "prompt": "en.dialogue",
         "template": True,
     }
+
+
+@pytest.mark.parametrize(
+    "title", ["Who Framed Roger Rabbit?", "C?", "What? Why?", "“Heroes”", "Question: *", "什么？"]
+)
+def test_a_title_may_hold_any_mark(title: str, settings: Settings, articles: Path, tmp_path: Path) -> None:
+    rows = [
+        {**row, "title": title if row["title"] == "Brenta" else row["title"]} for row in read_jsonl(articles)
+    ]
+    rows[1]["text"] += " But why? Is it 1234 or less? Nobody knows, people say, to this day."
+    write_jsonl(articles, rows)
+    dialogues = {"least_turns": 2, "most_turns": 6}
+    report = build(
+        Recipe.of(settings(dialogues=dialogues, guards={"least_answer_characters": 1})), tmp_path / "out"
+    )
+    assert (report.accepted, report.rejected) == ({"en/dialogue": 8}, {})
+    sample = read_samples(tmp_path / "out" / "samples" / "en-dialogue.parquet")[1]
+    asked = [message.content for message in sample.messages if message.role == "user"]
+    assert asked[0] == f"What is meant by “{title}”?"
+    assert len(set(asked)) == len(asked)
 
 
 def test_the_almanac_recipe_builds_in_four_languages(repository: Path, tmp_path: Path) -> None:

@@ -104,15 +104,19 @@ class _Talk:
             return _Said(exhausted=True)
         if reply.finish == "failed":
             return self._rejected("teacher-failed", reply.text, reply)
-        text = (
-            tidy_question(reply.text, self.pack) if role == "question" else tidy_answer(reply.text, self.pack)
-        )
+        text = self._tidied(role, reply.text)
         whole = whole_sentences(text) if reply.finish == "length" and role == "answer" else text
         if text and not whole:
             return self._rejected("cut", f"no full sentence in {request.tokens} tokens", reply)
         if objection := self._objection(role, whole, question, request):
             return self._rejected(*objection, reply)
         return _Said(text=whole, trimmed=whole != text)
+
+    def _tidied(self, role: Role, text: str) -> str:
+        if self.desk.teacher.identity.get("uses_material"):
+            # it knows its own question again by every letter, and what it says needs no tidying
+            return text
+        return tidy_question(text, self.pack) if role == "question" else tidy_answer(text, self.pack)
 
     def _objection(self, role: Role, text: str, question: str, request: Request) -> tuple[str, str] | None:
         candidate = Candidate(
