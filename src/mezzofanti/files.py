@@ -67,19 +67,28 @@ def read_json(path: Path | str) -> Any:
 
 
 def read_jsonl(path: Path | str, *, torn_tail: bool = False) -> Iterator[Any]:
-    """Yield the rows of a JSON Lines file; with `torn_tail` a last line cut by a crash is left out."""
+    """Yield the rows of a JSON Lines file; with `torn_tail` a last line cut by a crash is left out.
+
+    `DataError` names the file and the line that is not JSON, or not UTF-8.
+    """
     path = Path(path)
     if not path.is_file():
         raise DataError(f"There is no file {path}.", cure="Check the path.")
-    lines = path.read_text("utf-8").split("\n")
+    # bytes, line by line: a crash may cut the last character in two
+    lines = path.read_bytes().split(b"\n")
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
         try:
-            row = json.loads(line)
+            row = json.loads(line.decode("utf-8-sig"))
         except ValueError as error:
             if torn_tail and number == len(lines):
                 return
-            where = f"{path}, line {number}"
-            raise DataError(f"{where}: not valid JSON ({error}).", cure="Mend or remove the line.") from None
+            raise _broken(error, f"{path}, line {number}") from None
         yield row
+
+
+def _broken(error: ValueError, where: str) -> DataError:
+    if isinstance(error, UnicodeDecodeError):
+        return DataError(f"{where}: not UTF-8 ({error.reason}).", cure="Save the file as UTF-8.")
+    return DataError(f"{where}: not valid JSON ({error}).", cure="Mend or remove the line.")

@@ -96,21 +96,36 @@ def write_samples(path: Path | str, samples: Iterable[Sample]) -> None:
 
 
 def read_samples(path: Path | str) -> list[Sample]:
-    """Read samples from Parquet or JSONL. Rows of a user's own need `messages` only; the rest is filled in."""
+    """Read samples from Parquet or JSONL. Rows of a user's own need `messages` only; the rest is filled in.
+
+    `DataError` names the file, the row and what is wrong with it.
+    """
     path = Path(path)
     if not path.is_file():
         raise DataError(f"There is no file {path}.", cure="Check the path.")
     if path.suffix == ".parquet":
-        rows: Iterable[dict[str, Any]] = pq.read_table(path).to_pylist()
+        rows: Iterable[Any] = _parquet_rows(path)
     else:
         rows = read_jsonl(path)
     return [_sample(row, path, number) for number, row in enumerate(rows, 1)]
 
 
-def _sample(row: dict[str, Any], path: Path, number: int) -> Sample:
-    if "messages" not in row:
+def _parquet_rows(path: Path) -> list[Any]:
+    try:
+        rows: list[Any] = pq.read_table(path).to_pylist()
+    except (pa.ArrowException, OSError) as error:
+        reason = (str(error) or type(error).__name__).splitlines()[0]
         raise DataError(
-            f"{path}, row {number}: there is no 'messages' field.",
+            f"{path} is not Parquet ({reason}).", cure="Write it anew, or give JSON Lines as .jsonl."
+        ) from None
+    return rows
+
+
+def _sample(row: Any, path: Path, number: int) -> Sample:
+    if not isinstance(row, dict) or "messages" not in row:
+        what = "there is no 'messages' field" if isinstance(row, dict) else "not an object"
+        raise DataError(
+            f"{path}, row {number}: {what}.",
             cure='Each row needs {"messages": [{"role": "user", "content": ...}, {"role": "assistant", ...}]}.',
         )
     filled = {"id": f"{path.stem}-{number}", "language": "", "skill": "", "lineage": {"source": path.name}}
