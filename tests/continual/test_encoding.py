@@ -10,7 +10,7 @@ import tiny_school as school
 
 from mezzofanti.continual.encoding import CHATML, IGNORE, encode, encode_messages, use_training_template
 from mezzofanti.errors import ConfigurationError, DataError
-from mezzofanti.evaluation.generation import _chat
+from mezzofanti.evaluation.generation import answer
 from mezzofanti.records import Lineage, Message, Sample
 
 ASKED = {"role": "user", "content": "Write 314 in words"}
@@ -42,12 +42,16 @@ def test_answers_and_the_stop_token_are_learned_and_nothing_else(template: str) 
     assert tokenizer.decode(row["input_ids"]) == whole
 
 
-def test_an_exam_asks_exactly_as_lessons_did(tiny_tokenizer: Any) -> None:
+def test_an_exam_asks_exactly_as_lessons_did(tiny_model: Any, tiny_tokenizer: Any) -> None:
     use_training_template(tiny_tokenizer)
     row = encode_messages([ASKED, SAID], tiny_tokenizer)
     first = next(index for index, label in enumerate(row["labels"]) if label != IGNORE)
-    asked = tiny_tokenizer(_chat(tiny_tokenizer, ASKED["content"]), add_special_tokens=False)["input_ids"]
-    assert row["input_ids"][:first] == asked
+    seen: list[Any] = []
+    tiny_model.register_forward_pre_hook(
+        lambda _, __, named: seen.append(named["input_ids"]), with_kwargs=True
+    )
+    answer(tiny_model, tiny_tokenizer, [ASKED["content"]], max_new_tokens=1)
+    assert seen[0].tolist() == [row["input_ids"][:first]]
 
 
 def test_where_the_template_comes_from_is_said() -> None:
