@@ -37,6 +37,8 @@ def test_a_marked_block_runs(block: Block, tmp_path: Path, tiny_base: Path) -> N
         [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=240
     )
     assert result.returncode == 0, f"{block.page}:\n{code}\n{result.stderr}"
+    nameless = sorted(path.name for path in tmp_path.rglob("*-task-*.jsonl"))
+    assert nameless == [], f"{block.page}: without task_name a second run meets a memory of itself"
 
 
 def test_make_targets_exist() -> None:

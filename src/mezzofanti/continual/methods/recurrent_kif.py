@@ -60,9 +60,11 @@ class RecurrentKIF(Method, TrainerCallback):
         mean_decay, spread_decay: weight of the old value in the two averages of importance (`importance.py`).
         quantile: share of entries *not* kept by a mask.
         fusion: "paper", "reference", or a `FusionWeights` (or what it holds, as a mapping).
+        task_name: what the memory calls the task of the next `train()`; "task-N" where it is None. A name learned
+            before is replaced: the same script run again does not meet its own memory as that of an earlier task.
 
     Attributes to set before `train()`:
-        task_name: what the memory calls this task; "task-N" where it is None. A name learned before is replaced.
+        task_name: as above; another one for every task where the callback is used for several.
         remembers: whether the task's rows enter the memory at its end; a `Learner` sees to that itself.
         on_round: called after each round with `step`, `outer_loss` and the shares of entries `new_only`,
             `old_only`, `shared`, `neither`.
@@ -87,6 +89,7 @@ class RecurrentKIF(Method, TrainerCallback):
         spread_decay: float = 0.85,
         quantile: float = 0.8,
         fusion: str | FusionWeights | dict[str, Any] = "paper",
+        task_name: str | None = None,
     ) -> None:
         whole_number(self.name, "inner_steps", inner_steps)
         whole_number(self.name, "outer_steps", outer_steps)
@@ -108,7 +111,7 @@ class RecurrentKIF(Method, TrainerCallback):
         self.spread_decay = spread_decay
         self.quantile = quantile
         self.fusion = _fusion(fusion)
-        self.task_name: str | None = None
+        self.task_name = task_name
         self.remembers = True
         self.on_round: Callable[[dict[str, float]], None] | None = None
         self.outer_loss: Callable[[Any, dict[str, Tensor]], Tensor] = _plain_loss
