@@ -27,6 +27,13 @@ help: ## this list
 
 setup: $(READY) ## create .venv and install the pinned versions, once
 
+# where a build of PyTorch is asked for, install.py looks whether it is the one that was installed
+ifneq ($(strip $(TORCH)$(PIP_ARGS)),)
+$(READY): asked-for
+endif
+.PHONY: asked-for
+asked-for:
+
 $(READY): pyproject.toml constraints.txt tools/install.py
 	@$(PYTHON) tools/install.py $(VENV) --installer $(INSTALLER) $(if $(TORCH),--torch '$(TORCH)') -- $(PIP_ARGS)
 

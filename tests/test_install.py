@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
@@ -40,6 +41,48 @@ def test_a_failed_installation_says_why_and_leaves_no_stamp(repository: Path, tm
     log = (tmp_path / ".venv" / "install.log").read_text()
     assert "--find-links here --find-links there" in log
     assert "hatchling" in log
+
+
+@pytest.fixture
+def make_setup(repository: Path, tmp_path: Path) -> Callable[..., list[str]]:
+    """`make setup` in a folder whose uv only notes what it is told: returns the notes so far, a line a run."""
+    for name in ("Makefile", "pyproject.toml", "constraints.txt", "tools/install.py"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        shutil.copy(repository / name, tmp_path / name)
+    notes = tmp_path / "notes"
+    notes.touch()
+    programs = {".venv/bin/python": "", "programs/uv": f'echo "$@" >> {notes}\n'}
+    for name, script in programs.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(f"#!/bin/sh\n{script}")
+        (tmp_path / name).chmod(0o755)
+    given = ("MAKEFLAGS", "MAKEOVERRIDES", "TORCH", "PIP_ARGS", "INSTALLER", "VENV")
+    environment = {name: value for name, value in os.environ.items() if name not in given}
+    environment["PATH"] = f"{tmp_path / 'programs'}:{os.environ['PATH']}"
+
+    def run(*variables: str) -> list[str]:
+        command = ["make", "--no-print-directory", "setup", f"PYTHON={sys.executable}", *variables]
+        subprocess.run(command, cwd=tmp_path, env=environment, check=True, capture_output=True)
+        return notes.read_text().splitlines()
+
+    return run
+
+
+def test_setup_again_installs_the_build_that_is_asked_for(
+    make_setup: Callable[..., list[str]], tmp_path: Path
+) -> None:
+    assert len(make_setup()) == 1
+    assert len(make_setup()) == 1
+    assert make_setup("TORCH=torch==9+cpu")[1].endswith(" torch==9+cpu")
+    assert len(make_setup("TORCH=torch==9+cpu")) == 2
+    index = "PIP_ARGS=--extra-index-url 'a b'"
+    assert make_setup("TORCH=torch==9+cpu", index)[2].endswith(" torch==9+cpu --extra-index-url a b")
+    assert len(make_setup("TORCH=torch==9+cpu", index)) == 3
+    assert len(make_setup()) == 3, "what was asked for stays"
+    younger = (tmp_path / ".venv" / "installed.json").stat().st_mtime + 1
+    os.utime(tmp_path / "constraints.txt", (younger, younger))
+    assert len(make_setup("TORCH=torch==9+cpu", index)) == 4
+    assert make_setup(index)[4].endswith(" --extra-index-url a b")
 
 
 def test_sizes_count_a_hard_link_once(installer: ModuleType, tmp_path: Path) -> None:

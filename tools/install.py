@@ -4,7 +4,8 @@
 
 Standard library only, because it runs before anything is installed. Quiet unless it fails; at the end it
 prints what was installed, how large it is and how long it took, and writes the same to `installed.json`,
-the file that tells `make` that the work is done. Packages already there are kept where they fit.
+the file that tells `make` that the work is done. Packages already there are kept where they fit. Asked again
+for what `installed.json` says is there, it does nothing.
 """
 
 from __future__ import annotations
@@ -34,6 +35,8 @@ SHOWN = (
     "scipy",
 )
 HEARTBEAT_SECONDS = 30
+INPUTS = (Path("pyproject.toml"), Path("constraints.txt"), Path(__file__))
+"""An installation is done anew where one of these is younger than it."""
 
 
 def main() -> int:
@@ -43,6 +46,8 @@ def main() -> int:
         )
         return 2
     chosen = arguments()
+    if is_there(chosen):
+        return 0
     environment, log = chosen.environment, chosen.environment / "install.log"
     started = time.monotonic()
     create(environment)
@@ -53,7 +58,7 @@ def main() -> int:
             f"\nThe installation failed; the whole log is {log}. Behind a slow network, `make setup` again goes on."
         )
         return 1
-    summary = describe(environment, time.monotonic() - started)
+    summary = {"asked": asked(chosen), **describe(environment, time.monotonic() - started)}
     (environment / "installed.json").write_text(json.dumps(summary, indent=2) + "\n", "utf-8")
     return 0
 
@@ -68,6 +73,19 @@ def arguments() -> argparse.Namespace:
     chosen = parser.parse_args(ours[:at])
     chosen.passed_on = ours[at + 1 :]
     return chosen
+
+
+def asked(chosen: argparse.Namespace) -> dict[str, object]:
+    """What was asked for beside the pinned versions."""
+    return {"torch": chosen.torch, "arguments": chosen.passed_on}
+
+
+def is_there(chosen: argparse.Namespace) -> bool:
+    """Whether just this was installed already, from the inputs as they are."""
+    stamp = chosen.environment / "installed.json"
+    if not stamp.is_file() or any(path.stat().st_mtime > stamp.stat().st_mtime for path in INPUTS):
+        return False
+    return bool(json.loads(stamp.read_text("utf-8")).get("asked") == asked(chosen))
 
 
 def create(environment: Path) -> None:
