@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from mezzofanti.evaluation import exam
-from mezzofanti.evaluation.exam import Answer, examine, group_scores, score
+from mezzofanti.evaluation.exam import Answer, beyond, examine, group_scores, score
 from mezzofanti.evaluation.questions import Question
 
 PAPERS = {
@@ -54,6 +54,56 @@ def test_an_answer_gets_four_tokens_more_than_the_longest_reference(
 ) -> None:
     examine(None, tiny_tokenizer, PAPERS, max_new_tokens=most, batch_size=2)
     assert (asked[0]["max_new_tokens"], asked[0]["batch_size"]) == (expected, 2)
+
+
+def test_an_answer_is_one_line_only_where_every_right_answer_is(
+    asked: list[dict[str, Any]], tiny_tokenizer: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    poem = "roses are red\nviolets are blue"
+    lines = [
+        Question(id="p1", prompt="poem?", reference=poem, scorer="label"),
+        Question(id="p2", prompt="word?", reference="rose\n", scorer="chrf"),
+    ]
+    monkeypatch.setitem(SAID, "poem?", poem)
+    monkeypatch.setitem(SAID, "word?", "rose")
+    seen: list[tuple[int, int]] = []
+    answers = examine(
+        None,
+        tiny_tokenizer,
+        {"names": PAPERS["names"], "poems": lines, "numbers": PAPERS["numbers"]},
+        max_new_tokens=100,
+        progress=lambda done, total: seen.append((done, total)),
+    )
+    assert [(call["prompts"], call["one_line"]) for call in asked] == [
+        (["capital?", "7 in words", "8 in figures"], True),
+        (["poem?", "word?"], False),
+    ]
+    assert [call["max_new_tokens"] for call in asked] == [len("seven") + 4, len(poem) + 4]
+    assert [(a.id, a.score) for a in answers] == [("m1", 0), ("p1", 1), ("p2", 1), ("n1", 1), ("n2", 1)]
+    for call in asked:
+        call["progress"](len(call["prompts"]), len(call["prompts"]))
+    assert seen == [(3, 5), (5, 5)]
+
+
+def test_right_answers_that_are_longer_than_an_answer_may_be_are_counted(tiny_tokenizer: Any) -> None:
+    assert beyond(tiny_tokenizer, PAPERS, 5) == {}
+    assert beyond(tiny_tokenizer, PAPERS, 4) == {"numbers": 1, "names": 1}
+
+
+def test_a_system_turn_is_asked_kept_and_left_out_where_there_is_none(
+    asked: list[dict[str, Any]], tiny_tokenizer: Any
+) -> None:
+    plain = PAPERS["numbers"][0]
+    spoken = plain.model_copy(update={"id": "s1", "system": "Answer in English."})
+    answers = examine(None, tiny_tokenizer, {"numbers": [plain, spoken]})
+    assert asked[0]["systems"] == ["", "Answer in English."]
+    assert [answer.system for answer in answers] == ["", "Answer in English."]
+    written = [answer.model_dump(mode="json") for answer in answers]
+    assert "system" not in written[0]
+    assert "system" not in plain.model_dump(mode="json")
+    assert written[1]["system"] == "Answer in English."
+    assert [Answer.model_validate(row) for row in written] == answers
+    assert Question.model_validate(spoken.model_dump(mode="json")) == spoken
 
 
 def test_groups_are_never_averaged_together(asked: list[dict[str, Any]], tiny_tokenizer: Any) -> None:

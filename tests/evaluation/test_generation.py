@@ -117,6 +117,21 @@ def test_several_lines_are_one_answer_where_asked(pupil: tuple[Any, Any]) -> Non
         assert answer(*pupil, ["7"], max_new_tokens=30, one_line=False) == ["one\ntwo"]
 
 
+def test_a_system_turn_is_said_before_its_question(pupil: tuple[Any, Any]) -> None:
+    model, tokenizer = pupil
+    read: list[str] = []
+
+    def listen(module: Any, arguments: Any, named: dict[str, Any], output: Any) -> None:
+        read.extend(tokenizer.batch_decode(named["input_ids"]))
+
+    handle = model.register_forward_hook(listen, with_kwargs=True)
+    answer(model, tokenizer, ["7", "8"], systems=["Count.", ""], max_new_tokens=1)
+    handle.remove()
+    of = {number: next(text for text in read if f"user\n{number}<" in text) for number in "78"}
+    assert "system\nCount.<" in of["7"]
+    assert "system" not in of["8"]
+
+
 def test_no_answer_is_longer_than_allowed(pupil: tuple[Any, Any]) -> None:
     with scripted(*pupil, {"7": "x" * 50}) as calls:
         assert answer(*pupil, ["7"], max_new_tokens=9) == ["x" * 9]

@@ -25,14 +25,17 @@ def answer(
     max_new_tokens: int = 48,
     batch_size: int = 60,
     one_line: bool = True,
+    systems: Sequence[str] = (),
     progress: Progress | None = None,
 ) -> list[str]:
     """Ask each prompt as one user turn and return the answers in the same order.
 
-    Greedy: the same model, prompts and thread count give the same answers. Prompts are batched by length, so that
-    little is spent on padding. `progress` is called with (answered, total).
+    `systems` holds a system turn for each prompt ("" for none); left out, none has one. Greedy: the same model,
+    prompts and thread count give the same answers. Prompts are batched by length, so that little is spent on
+    padding. `progress` is called with (answered, total).
     """
-    texts = [_chat(tokenizer, prompt) for prompt in prompts]
+    spoken = zip(systems or [""] * len(prompts), prompts, strict=True)
+    texts = [_chat(tokenizer, system, prompt) for system, prompt in spoken]
     breaks = _line_breaks(tokenizer) if one_line else None
     order = sorted(range(len(texts)), key=lambda index: len(texts[index]))
     answers = [""] * len(texts)
@@ -46,8 +49,9 @@ def answer(
     return answers
 
 
-def _chat(tokenizer: Any, prompt: str) -> str:
-    messages = [{"role": "user", "content": prompt}]
+def _chat(tokenizer: Any, system: str, prompt: str) -> str:
+    messages = [{"role": "system", "content": system}] if system else []
+    messages.append({"role": "user", "content": prompt})
     return str(tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True))
 
 
