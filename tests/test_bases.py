@@ -177,10 +177,15 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
     files = {"config.json": b"{}", "model.safetensors": b"weights"}
 
     class Api:
-        def model_info(self, hub_id: str) -> Any:
-            return SimpleNamespace(sha="abc123", card_data=SimpleNamespace(license="mit"))
+        def model_info(self, hub_id: str, *, files_metadata: bool) -> Any:
+            siblings = [SimpleNamespace(rfilename=name, size=len(content)) for name, content in files.items()]
+            return SimpleNamespace(
+                sha="abc123", card_data=SimpleNamespace(license="mit"), siblings=siblings * files_metadata
+            )
 
-    def snapshot(hub_id: str, *, revision: str, local_dir: Path, ignore_patterns: list[str]) -> None:
+    def snapshot(
+        hub_id: str, *, revision: str, local_dir: Path, ignore_patterns: list[str], tqdm_class: type
+    ) -> None:
         assert revision == "abc123"
         local_dir.mkdir(parents=True, exist_ok=True)
         for name, content in files.items():

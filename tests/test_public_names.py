@@ -19,7 +19,7 @@ PUBLIC = {
     ),
     "mezzofanti.records": "Lineage Message Passage Record SCHEMA Sample read_samples write_samples",
     "mezzofanti.settings": "known_keys read_yaml validated",
-    "mezzofanti.bases": "BASES Base NamedBase bring default_cache resolve",
+    "mezzofanti.bases": "BASES Base NamedBase bring default_cache resolve use_cache",
     "mezzofanti.corpus": (
         "BuildReport Guard OfflineTeacher OpenAITeacher Recipe Reject Reply Request Teacher build select"
     ),

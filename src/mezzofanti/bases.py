@@ -1,7 +1,7 @@
 """A base's name becomes a local folder that transformers reads.
 
 Three kinds of name: `smollm2-135m` (brought from the package index, or from the hub when asked), any folder, any
-hub id. This module alone knows where an open model comes from. A base is brought once; a run that is
+hub id. This module and `hub` alone know where an open model comes from. A base is brought once; a run that is
 killed goes on where it stopped.
 """
 
@@ -18,13 +18,12 @@ from typing import Any
 
 from mezzofanti.errors import BaseUnavailableError, ConfigurationError, nearest, require
 from mezzofanti.files import read_json, write_json
+from mezzofanti.hub import take
 from mezzofanti.records import Record
 
 __all__ = ["BASES", "Base", "NamedBase", "bring", "default_cache", "resolve", "use_cache"]
 
 PROVENANCE = "mezzofanti.json"
-UNWANTED = ["*.gguf", "*.onnx", "*.bin", "onnx/*"]
-OTHERWISE = "Check the name and the connection, or use smollm2-135m, which the package index carries."
 Say = Callable[[str], None]
 
 
@@ -200,25 +199,13 @@ def _unpack(gguf: Path, folder: Path) -> None:
 
 
 def _from_hub(hub_id: str, name: str, *, cache: Path | None, say: Say) -> Base:
-    require("train", "huggingface_hub")
-    from huggingface_hub import HfApi, snapshot_download
-
     folder = (cache or default_cache()) / name.replace("/", "--")
     if (folder / PROVENANCE).is_file():
         return _from_folder(folder)
-    say(f"Fetching {hub_id} from the hub.")
-    try:
-        info = HfApi().model_info(hub_id)
-        work = folder.with_name(f".{folder.name}.work")
-        snapshot_download(hub_id, revision=info.sha, local_dir=work, ignore_patterns=UNWANTED)
-    except Exception as error:  # the hub client's errors share no base, and all mean the same here
-        raise BaseUnavailableError(
-            f"The hub did not give {hub_id} ({type(error).__name__}).", cure=OTHERWISE
-        ) from None
-    if not any(work.glob("*.safetensors")):
-        raise BaseUnavailableError(f"{hub_id} has no weights in safetensors.", cure=OTHERWISE)
-    licence = str(getattr(info.card_data, "license", None) or "not stated")
-    _seal(work, folder, name=hub_id, origin=f"{hub_id} at revision {info.sha}", license=licence, sha256="")
+    work = folder.with_name(f".{folder.name}.work")
+    taken = take(hub_id, work, say)
+    origin = f"{hub_id} at revision {taken.revision}"
+    _seal(work, folder, name=hub_id, origin=origin, license=taken.license, sha256="")
     return _from_folder(folder)
 
 

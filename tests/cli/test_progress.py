@@ -30,6 +30,7 @@ def test_where_there_is_no_terminal_a_line_is_said_at_the_end(monkeypatch: pytes
 
 def test_on_a_terminal_each_kind_of_work_has_its_bar_and_begins_anew_when_done() -> None:
     with Bars(Console(file=StringIO(), force_terminal=True)) as bars:
+        assert not bars.progress.live.is_started, "what is fetched first shows bars of its own"
         for done in (1, 2, 3):
             bars("learning", done, 3)
         bars("exam", 1, 2)

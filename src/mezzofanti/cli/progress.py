@@ -32,8 +32,6 @@ class Bars:
         self.said = time.monotonic()
 
     def __enter__(self) -> Bars:
-        if self.live:
-            self.progress.start()
         return self
 
     def __exit__(
@@ -47,6 +45,8 @@ class Bars:
         if not self.live:
             self._say(what, done, total)
             return
+        # not before there is a bar: until then the terminal is the hub's, whose own bars show a download
+        self.progress.start()
         if what not in self.bars or self.progress.tasks[self.bars[what]].finished:
             self.bars[what] = self.progress.add_task(what, total=total)
         self.progress.update(self.bars[what], completed=done)  # type: ignore[arg-type]
