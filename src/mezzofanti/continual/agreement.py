@@ -9,19 +9,28 @@ from pathlib import Path
 from typing import Any
 
 from mezzofanti.bases import Base
-from mezzofanti.continual.methods import create
+from mezzofanti.continual.methods import METHODS, create
 from mezzofanti.continual.settings import AdapterSettings, TrainingSettings
 from mezzofanti.continual.state import LearnerFolder
 from mezzofanti.continual.stream import Task, TaskStream
 from mezzofanti.errors import StateError
+from mezzofanti.evaluation.questions import Question
 from mezzofanti.files import read_json, read_jsonl, write_json
 from mezzofanti.records import Record
 
-__all__ = ["fingerprint", "same_base", "same_exam", "same_rows", "same_settings", "same_task"]
+__all__ = [
+    "fingerprint",
+    "same_base",
+    "same_exam",
+    "same_learned",
+    "same_rows",
+    "same_settings",
+    "same_task",
+]
 
 # settings as they would be today: a learner begun before a setting existed was begun with its default
 _TODAY: dict[str, Callable[[Any], Any]] = {
-    "method": lambda settings: create(settings).settings,
+    "method": lambda settings: create(settings).settings if settings["type"] in METHODS else settings,
     "adapter": lambda settings: AdapterSettings.model_validate(settings).model_dump(mode="json"),
     "training": lambda settings: TrainingSettings.model_validate(settings).model_dump(mode="json"),
 }
@@ -77,17 +86,54 @@ def same_exam(place: LearnerFolder, stream: TaskStream) -> None:
 
     Rows of a matrix that were read off different exams cannot be compared.
     """
-    asked = {task.name: {(q.id, q.prompt, q.reference) for q in task.test} for task in stream}
+    asked = {task.name: {_asked(q.model_dump()) for q in task.test} for task in stream}
     for folder in place.task_folders():
-        said: dict[str, set[tuple[str, str, str]]] = {}
+        said: dict[str, set[tuple[str, ...]]] = {}
         for row in read_jsonl(folder / "answers.jsonl"):
-            said.setdefault(row["task"], set()).add((row["id"], row["prompt"], row["reference"]))
+            said.setdefault(row["task"], set()).add(_asked(row))
         for name, questions in said.items():
             if name in asked and asked[name] != questions:
-                raise StateError(
-                    f"The exam of task {name!r} changed since {place.path} was examined ({folder.name}).",
-                    cure="Use another folder, or examine all anew: Learner.open(FOLDER).evaluate(STREAM).",
-                )
+                _refuse_exam(place, name, folder)
+    for index, (name, task) in enumerate(zip(place.learned(), stream, strict=False), 1):
+        # what an answer is worth, answers alone do not show
+        if _scored(_examined(place, index, name)) != _scored(task.test):
+            _refuse_exam(place, name, place.folder_of(index, name))
+
+
+def same_learned(place: LearnerFolder, task: Task) -> None:
+    """Raise `StateError` where the learned task called as `task` is had other rows or another exam."""
+    index = place.learned().index(task.name) + 1
+    record = read_json(place.folder_of(index, task.name) / "record.json")
+    if record.get("rows", mark := fingerprint(task.train)) != mark:
+        raise StateError(
+            f"{place.path} has learned a task {task.name!r} from other rows.",
+            cure="Give the new rows another name.",
+        )
+    if fingerprint(_examined(place, index, task.name)) != fingerprint(task.test):
+        raise StateError(
+            f"{place.path} has learned {task.name!r} and was examined on it by another exam, or another scorer.",
+            cure="Ask as it was asked then, or give the task another name.",
+        )
+
+
+def _asked(row: dict[str, Any]) -> tuple[str, ...]:
+    return row["id"], row.get("system", ""), row["prompt"], row["reference"]
+
+
+def _scored(questions: Iterable[Question]) -> set[tuple[str, ...]]:
+    return {(question.id, question.scorer, question.group) for question in questions}
+
+
+def _examined(place: LearnerFolder, index: int, name: str) -> list[Question]:
+    path = place.folder_of(index, name) / "questions.jsonl"
+    return [Question.model_validate(row) for row in read_jsonl(path)]
+
+
+def _refuse_exam(place: LearnerFolder, name: str, folder: Path) -> None:
+    raise StateError(
+        f"The exam of task {name!r} changed since {place.path} was examined ({folder.name}).",
+        cure="Use another folder, or examine all anew: Learner.open(FOLDER).evaluate(STREAM).",
+    )
 
 
 def fingerprint(*parts: Iterable[Record]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 from importlib.metadata import version
@@ -10,12 +11,14 @@ from typing import Any
 
 from mezzofanti.bases import BASES, Base, resolve
 from mezzofanti.continual.agreement import same_base, same_settings
-from mezzofanti.continual.methods import create
+from mezzofanti.continual.lock import held
+from mezzofanti.continual.memory import Memory
+from mezzofanti.continual.methods import METHODS, Method, create
 from mezzofanti.continual.settings import AdapterSettings, TrainingSettings
 from mezzofanti.continual.state import LearnerFolder
 from mezzofanti.errors import ConfigurationError, StateError
 
-__all__ = ["open_folder", "task_seed"]
+__all__ = ["checked_method", "known_method", "open_folder", "task_seed"]
 
 LIBRARIES = ("torch", "transformers", "peft", "tokenizers", "mezzofanti")
 
@@ -45,8 +48,64 @@ def open_folder(
         )
     found = _base(base)
     settings = _new_settings(found, given)
-    place.write_settings(settings)
-    return settings, found
+    with held(place.path):
+        if not place.exists:
+            place.write_settings(settings)
+            return settings, found
+    return open_folder(place, base, given)
+
+
+def checked_method(method: Method, memory_rows: int | None) -> Method:
+    """Return `method` where a learner can be taught by it, and remember it in `learner.yaml`.
+
+    Raises `ConfigurationError` for one without a name of its own, with settings that YAML cannot hold, or with a
+    memory, which it would not be asked for.
+    """
+    kind, settings = method.name, method.settings
+    if not kind or settings.get("type") != kind:
+        raise ConfigurationError(
+            f"{type(method).__name__} is called {kind!r}, and its settings say {settings.get('type')!r}.",
+            cure="Give the class a `name`, and its settings that name as their 'type'.",
+        )
+    if kind in METHODS and type(method) is not type(create({"type": kind})):
+        raise ConfigurationError(
+            f"{type(method).__name__} is called {kind!r}, as a method of the package is.",
+            cure="Give the class a `name` of its own.",
+        )
+    if not _lasts(settings):
+        raise ConfigurationError(
+            f"{kind}: its settings are not plain values: {settings!r}.",
+            cure="Let `settings` hold numbers, texts, lists and mappings by name.",
+        )
+    memory = getattr(method, "memory", None)
+    if isinstance(memory, Memory) and _in_use(memory, memory_rows):
+        raise ConfigurationError(
+            f"{kind} was given a memory, and a learner keeps its own.",
+            cure=f"Leave it out, and say how much to remember: memory_rows={memory.rows_per_task}.",
+        )
+    return method
+
+
+def known_method(place: LearnerFolder, settings: dict[str, Any]) -> Method:
+    """The method that a learner was begun with, made again. `StateError` where it is none of the package's."""
+    if settings["type"] not in METHODS:
+        raise StateError(
+            f"The learner in {place.path} was begun with a method of somebody's own, {settings['type']!r}.",
+            cure="Give it again: Learner.open(FOLDER, method=...).",
+        )
+    return create(settings)
+
+
+def _lasts(settings: dict[str, Any]) -> bool:
+    try:
+        return bool(json.loads(json.dumps(settings)) == settings)
+    except (TypeError, ValueError):
+        return False
+
+
+def _in_use(memory: Memory, memory_rows: int | None) -> bool:
+    unsaid = memory.rows_per_task not in (Memory().rows_per_task, memory_rows)
+    return bool(memory) or memory.folder is not None or unsaid
 
 
 def _base(base: str | Path | Base) -> Base:

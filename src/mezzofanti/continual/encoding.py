@@ -12,7 +12,7 @@ from typing import Any
 from mezzofanti.errors import ConfigurationError, DataError
 from mezzofanti.records import Sample
 
-__all__ = ["CHATML", "IGNORE", "encode", "encode_messages", "use_training_template"]
+__all__ = ["CHATML", "IGNORE", "encode", "encode_messages", "fitting", "use_training_template"]
 
 IGNORE = -100
 
@@ -56,18 +56,26 @@ def use_training_template(tokenizer: Any) -> str:
     return "ChatML without a default system prompt"
 
 
-def encode(samples: Iterable[Sample], tokenizer: Any, *, max_length: int) -> tuple[list[dict[str, Any]], int]:
+def encode(
+    samples: Iterable[Sample], tokenizer: Any, *, max_length: int, least: int = 1
+) -> tuple[list[dict[str, Any]], int]:
     """Encode samples; return the rows and how many were dropped for being longer than `max_length` tokens.
 
-    A cut row may have lost the answer it teaches, so a long one is dropped whole.
+    A cut row may have lost the answer it teaches, so a long one is dropped whole. Raises `DataError` where there are
+    rows and fewer than `least` are left.
     """
     rows = [encode_messages([m.model_dump() for m in sample.messages], tokenizer) for sample in samples]
     kept = [row for row in rows if len(row["input_ids"]) <= max_length]
-    if rows and not kept:
+    if rows and len(kept) < least:
         raise DataError(
             f"All {len(rows)} rows are longer than max_length={max_length} tokens.", cure="Raise max_length."
         )
     return kept, len(rows) - len(kept)
+
+
+def fitting(samples: Iterable[Sample], tokenizer: Any, *, max_length: int) -> list[Sample]:
+    """The samples that `encode` would keep."""
+    return [sample for sample in samples if encode([sample], tokenizer, max_length=max_length, least=0)[0]]
 
 
 def encode_messages(messages: list[dict[str, str]], tokenizer: Any) -> dict[str, Any]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+import logging
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,19 +12,21 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, set_seed
 
 from mezzofanti.bases import Base
-from mezzofanti.continual.encoding import encode, use_training_template
+from mezzofanti.continual.encoding import encode, fitting, use_training_template
 from mezzofanti.continual.loss import labelled_loss
 from mezzofanti.continual.memory import Memory, Row
 from mezzofanti.continual.methods.base import Method, Plan
 from mezzofanti.continual.methods.recurrent_kif import RecurrentKIF
 from mezzofanti.continual.settings import AdapterSettings, TrainingSettings
 from mezzofanti.continual.training import train
-from mezzofanti.evaluation.exam import Answer, examine, group_scores, score
+from mezzofanti.evaluation.exam import Answer, beyond, examine, group_scores, score
 from mezzofanti.evaluation.questions import Question
 from mezzofanti.files import append_jsonl, read_jsonl, write_jsonl
 from mezzofanti.records import Sample
 
 __all__ = ["Pupil"]
+
+logger = logging.getLogger(__name__)
 
 
 class Pupil:
@@ -38,6 +42,7 @@ class Pupil:
         self.template = use_training_template(self.tokenizer)
         self.model: Any = None
         self.index = -1
+        self._told: set[str] = set()
 
     def become(self, index: int, adapter: Path | None) -> None:
         """Load the weights after task `index`: a fresh adapter (None), or the one saved in the folder `adapter`."""
@@ -69,8 +74,8 @@ class Pupil:
         # -1 meanwhile: weights half-way through a task, where training is broken off, are nobody's
         before, self.index = self.index, -1
         rows, dropped = encode(samples, self.tokenizer, max_length=self.training.max_length)
-        old, _ = encode(
-            map(Sample.model_validate, memory), self.tokenizer, max_length=self.training.max_length
+        old, forgotten = encode(
+            map(Sample.model_validate, memory), self.tokenizer, max_length=self.training.max_length, least=0
         )
         plan = Plan(
             steps=self.training.max_steps, batch_size=self.training.per_device_train_batch_size, seed=seed
@@ -78,24 +83,36 @@ class Pupil:
         batches = method.training_data(rows, old, plan)
         method.prepare_model(self.model, before)
         journal = work / "rounds.jsonl"
-        if isinstance(method, RecurrentKIF):
-            _seat(method, old, journal)
-        log = train(
-            self.model,
-            self.tokenizer,
-            batches,
-            method,
-            self.training,
-            work=work,
-            seed=seed,
-            progress=progress,
-        )
+        with _seated(method, old, journal):
+            log = train(
+                self.model,
+                self.tokenizer,
+                batches,
+                method,
+                self.training,
+                work=work,
+                seed=seed,
+                progress=progress,
+            )
+            outer = _outer(method, self.training)
         self.index = before + 1
-        record = _record(self.model, batches, _outer(method, self.training), len(old), dropped, self.training)
+        record = _record(self.model, batches, outer, len(old), (dropped, forgotten), self.training)
         return record, [*log, *_rounds(journal)]
 
+    def fitting(self, samples: Sequence[Sample]) -> list[Sample]:
+        """The samples that are not too long to be learned."""
+        return fitting(samples, self.tokenizer, max_length=self.training.max_length)
+
     def examine(self, papers: dict[str, tuple[Question, ...]], progress: Any = None) -> list[Answer]:
-        """Answer every question of every paper."""
+        """Answer every question of every paper; say once which right answers are longer than an answer may be."""
+        most = self.training.max_new_tokens
+        for task, count in beyond(self.tokenizer, papers, most).items():
+            if task not in self._told:
+                logger.warning(
+                    "exam of %s: %d of %d right answers are longer than max_new_tokens=%d and cannot be given whole",
+                    *(task, count, len(papers[task]), most),
+                )
+            self._told.add(task)
         return examine(
             self.model,
             self.tokenizer,
@@ -122,8 +139,15 @@ class Pupil:
         self.tokenizer.save_pretrained(folder)
 
 
-def _seat(method: RecurrentKIF, old: list[dict[str, Any]], journal: Path) -> None:
-    # the learner keeps the memory, as text; the method is lent its encoded rows for this task
+@contextlib.contextmanager
+def _seated(method: Method, old: list[dict[str, Any]], journal: Path) -> Iterator[None]:
+    """Lend Recurrent-KIF the memory's encoded rows for one task; afterwards it is as it was given."""
+    if not isinstance(method, RecurrentKIF):
+        yield
+        return
+    own = {
+        name: getattr(method, name) for name in ("memory", "task_name", "remembers", "on_round", "outer_loss")
+    }
     method.memory = Memory(len(old))
     if old:
         method.memory.add("earlier", old)
@@ -131,8 +155,20 @@ def _seat(method: RecurrentKIF, old: list[dict[str, Any]], journal: Path) -> Non
     method.remembers = False
     if journal.is_file():  # a line cut short by a crash must not be written on
         write_jsonl(journal, list(read_jsonl(journal, torn_tail=True)))
-    method.on_round = lambda row: append_jsonl(journal, row)
-    method.outer_loss = labelled_loss
+
+    def on_round(row: dict[str, float]) -> None:
+        append_jsonl(journal, row)
+        if own["on_round"] is not None:
+            own["on_round"](row)
+
+    method.on_round = on_round
+    if method.outer_loss is RecurrentKIF().outer_loss:  # nobody has set another
+        method.outer_loss = labelled_loss
+    try:
+        yield
+    finally:
+        for name, value in own.items():
+            setattr(method, name, value)
 
 
 def _outer(method: Method, training: TrainingSettings) -> tuple[int, int]:
@@ -148,7 +184,7 @@ def _record(
     batches: list[list[Row]],
     outer: tuple[int, int],
     memory: int,
-    dropped: int,
+    dropped: tuple[int, int],
     training: TrainingSettings,
 ) -> dict[str, Any]:
     trainable = sum(p.numel() for p in model.parameters() if p.requires_grad)
@@ -158,7 +194,8 @@ def _record(
         "optimizer_steps": len(batches) + steps,
         "outer_steps": steps,
         "memory_rows": memory,
-        "dropped_rows": dropped,
+        "dropped_rows": dropped[0],
+        "dropped_memory_rows": dropped[1],
         "learning_rate": training.learning_rate,
         "trainable_parameters": trainable,
     }

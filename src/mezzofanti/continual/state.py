@@ -8,6 +8,7 @@
                                     questions.jsonl, sample-rows.jsonl
     memory/02-french.jsonl          rows remembered
     work/                           a running task's checkpoints; deleted when the task ends
+    learner.lock                    held by whoever teaches or examines it (`lock.py`)
 
 A task's folder appears under its name only when it is whole (renamed last), so a learner is always the tasks it shows.
 """
@@ -83,6 +84,11 @@ class LearnerFolder:
         """Where task `index` keeps its checkpoints while it runs."""
         return self.path / "work" / f"{index:02d}"
 
+    @property
+    def exam(self) -> Path:
+        """Where exams taken anew are kept until all are there (`reexamination.py`)."""
+        return self.path / "work" / "exam"
+
     def running(self) -> str:
         """The task that was begun and is not finished, and how far it is; empty where there is none."""
         for begun in sorted((self.path / "work").glob("*/task.json")):
@@ -98,10 +104,14 @@ class LearnerFolder:
         return ""
 
     def matrix(self, tasks: Sequence[str] = ()) -> AccuracyMatrix:
-        """The matrix over `tasks`, or over the tasks the last written matrix has, from the scores on disk."""
+        """The matrix over `tasks`, or over the tasks the last written matrix has, from the scores on disk.
+
+        Where more was learned after `tasks`, what was examined after that is left out.
+        """
         written = self.path / "matrix.json"
         names = list(tasks) or (read_json(written)["tasks"] if written.is_file() else self.learned())
-        scores = [read_json(folder / "scores.json") for folder in self.task_folders()]
+        moments = 1 + sum(name in names for name in self.learned())
+        scores = [read_json(folder / "scores.json") for folder in self.task_folders()[:moments]]
         counts: dict[str, int] = {}
         for score in scores:
             counts.update(score["questions"])
@@ -125,10 +135,15 @@ class LearnerFolder:
         write_jsonl(self.path / "metrics.jsonl", [row for log in logs for row in read_jsonl(log)])
 
     def tidy(self, tasks: Sequence[str]) -> None:
-        """What follows a finished task, also where it was killed before: its work goes, the derived files are made."""
-        for index in range(1, len(self.learned()) + 1):
+        """What follows a finished task, also where it was killed before: its work goes, the derived files are made.
+
+        Tasks learned that are not among `tasks` keep their columns.
+        """
+        learned = self.learned()
+        for index in range(1, len(learned) + 1):
             shutil.rmtree(self.work_of(index), ignore_errors=True)
-        self.refresh(tasks)
+        shutil.rmtree(self.exam, ignore_errors=True)
+        self.refresh([*tasks, *(name for name in learned if name not in tasks)])
 
     def history(self) -> list[dict[str, Any]]:
         """One record a finished task."""
@@ -136,9 +151,10 @@ class LearnerFolder:
         return list(read_jsonl(path)) if path.is_file() else []
 
     def expect(self, tasks: Sequence[str]) -> None:
-        """Raise `StateError` unless the tasks learned so far are the first of `tasks`."""
+        """Raise `StateError` unless the tasks learned so far are the first of `tasks`, or `tasks` the first of them."""
         learned = self.learned()
-        if learned != list(tasks)[: len(learned)]:
+        shared = min(len(learned), len(tasks))
+        if learned[:shared] != list(tasks)[:shared]:
             raise StateError(
                 f"{self.path} has learned {', '.join(learned)}; the stream begins with {', '.join(tasks)}.",
                 cure="Use another folder, or keep the tasks already learned first and in their order.",
