@@ -65,6 +65,16 @@ def test_everything_promised_is_there(school: list[Path], tmp_path: Path) -> Non
         assert promised in re.sub(r"\s+", " ", text), promised
 
 
+def test_what_not_all_have_learned_is_left_out_and_named(learner: Maker, tmp_path: Path) -> None:
+    rows = [[0, 0], [0.9, 0], [0.8, 0.5]]
+    folders = [learner("sequential"), learner("replay", rows=rows, tasks=("english", "french"))]
+    said = "Left out, because not all learners have it: Spanish (Sequential)."
+    text = Tags(page_of(folders, tmp_path)).text
+    assert said in text
+    assert "after Spanish" not in text
+    assert verdict_lines(folders)[-1] == said
+
+
 def test_the_same_folders_make_the_same_bytes(school: list[Path], tmp_path: Path) -> None:
     assert page_of(school, tmp_path / "one") == page_of(school, tmp_path / "two")
 

@@ -76,8 +76,24 @@ def test_a_broken_answer_is_named_by_file_and_row(learner: Maker) -> None:
         read_learner(folder)
 
 
+def test_learners_of_which_some_learned_more_are_cut_to_what_all_have(learner: Maker) -> None:
+    rows = [[0, 0], [0.9, 0], [0.8, 0.5]]
+    readings = read_learners(
+        [learner("sequential"), learner("replay", rows=rows, tasks=("english", "french"))]
+    )
+    whole, other = read_learner(learner("sequential")), readings[1]
+    cut = readings[0]
+    assert (cut.tasks, cut.beyond) == (("english", "french"), ("spanish",))
+    assert cut.rows == tuple(row[:2] for row in whole.rows[:3])
+    assert cut.finished
+    assert [row.task for row in cut.history] == ["english", "french"]
+    assert [len(exam) for exam in cut.exams] == [64] * 3
+    assert (list(cut.samples), list(cut.memory)) == (["english", "french"], ["english", "french"])
+    assert (other.tasks, other.beyond) == (("english", "french"), ())
+
+
 def test_learners_of_other_tasks_are_not_compared(learner: Maker) -> None:
-    other = learner("replay", rows=[[0], [0.9]], tasks=("english",))
+    other = learner("replay", rows=[[0, 0], [0.9, 0]], tasks=("english", "spanish"))
     with pytest.raises(ConfigurationError, match="same tasks in the same order"):
         read_learners([learner("sequential"), other])
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+import re
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
@@ -13,10 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mezzofanti.report.asked import ask
+from mezzofanti.report.comparison import compared
 from mezzofanti.report.figures import spread
 from mezzofanti.report.names import duration, labels, language_code, moments, task_name, task_noun
 from mezzofanti.report.precision import backward_transfer, overall_performance, proportion
-from mezzofanti.report.reading import Reading, read_learner, read_learners
+from mezzofanti.report.reading import Answer, Reading, read_learner, read_learners
 from mezzofanti.report.verdict import verdict
 
 Maker = Callable[..., Path]
@@ -37,32 +39,95 @@ def test_the_verdict_of_the_school(school: list[Path]) -> None:
         "Right after the English lessons it was 93 %."
     )
     assert "Recurrent-KIF does not beat Replay here" in said.comparisons[1]
-    assert "within one standard error is not an order" in said.comparisons[1]
+    assert "cannot be told apart" in said.comparisons[1]
     assert "30 questions and one seed: its standard error is up to 9 points" in said.caution
+
+
+def exam(right: dict[str, set[int]], questions: int = 30) -> tuple[Answer, ...]:
+    """The last exam: by task, the numbers of the questions that were answered rightly."""
+    return tuple(
+        Answer(
+            task=task,
+            id=str(number),
+            prompt="?",
+            reference="a",
+            answer="a" if number in numbers else "b",
+            score=float(number in numbers),
+        )
+        for task, numbers in right.items()
+        for number in range(questions)
+    )
+
+
+def against_replay(mine: set[int], its: set[int], questions: int = 30) -> str:
+    """What is said of Recurrent-KIF, which answers `mine` of both tasks' questions rightly, and of Replay."""
+    known = []
+    for method, right in (("replay", its), ("recurrent-kif", mine)):
+        score = len(right) / questions
+        exams = ((), (), exam({"english": right, "french": right}, questions))
+        rows: list[list[float | None]] = [[0, 0], [1, 0], [score, score]]
+        known.append(reading(method, rows, exams=exams, questions=(questions, questions)))
+    return verdict(known).comparisons[-1].replace("\u00a0", " ")
 
 
 @pytest.mark.parametrize(
     ("mine", "its", "expected"),
     [
-        (0.9, 0.5, "Recurrent-KIF beats Replay here by 40 points (standard error 8)."),
-        (0.5, 0.9, "does not beat Replay here: Replay ends above it by 40 points (standard error 8)."),
         (
-            0.8,
-            0.8,
-            "does not beat Replay here: it ends level with it, and a difference within one standard error",
+            range(27),
+            range(15),
+            r"Recurrent-KIF beats Replay here by 40 points \(95 % interval: 2\d points above",
         ),
-        (0.78, 0.8, "does not beat Replay here: it ends below it by 2 points"),
-        (0.81, 0.8, "does not beat Replay here: it ends above it by 1 point ("),
+        (
+            range(15),
+            range(27),
+            r"does not beat Replay here: Replay ends above it by 40 points \(95 % interval",
+        ),
+        (
+            range(24),
+            range(24),
+            r"does not beat .* level with it, and the two cannot be told apart .* level to level",
+        ),
+        (
+            range(10, 30),
+            range(22),
+            r"does not beat Replay here: it ends below it by 7 points, and the two cannot",
+        ),
+        (range(25), range(24), r"does not beat .* above it by 3 points, and the two cannot be told apart"),
     ],
 )
-def test_recurrent_kif_against_replay(mine: float, its: float, expected: str) -> None:
-    said = verdict(
-        [
-            reading("replay", [[0, 0], [1, 0], [its, its]]),
-            reading("recurrent-kif", [[0, 0], [1, 0], [mine, mine]]),
-        ]
+def test_recurrent_kif_against_replay(mine: range, its: range, expected: str) -> None:
+    assert re.search(expected, against_replay(set(mine), set(its)))
+
+
+def test_one_standard_error_is_not_enough_to_beat() -> None:
+    mine, its = proportion(0.5, 60), proportion(0.4, 60)
+    assert (mine - its).clear
+    said = against_replay(set(range(15)), set(range(18, 30)))
+    assert (
+        "does not beat Replay here: it ends above it by 10 points, and the two cannot be told apart" in said
     )
-    assert expected in said.comparisons[-1]
+    assert re.search(r"interval: \d+ points below to \d+ points above", said)
+
+
+def test_the_comparison_is_of_op_whatever_the_tasks_weigh() -> None:
+    mine = exam({"english": {0, 1, 2, 3, 4, 5}}, 10) + exam({"french": {0}}, 2)
+    its = exam({"english": {0, 1}}, 10) + exam({"french": {0, 1}}, 2)
+    rows: list[list[list[float | None]]] = [[[0, 0], [1, 0], [0.6, 0.5]], [[0, 0], [1, 0], [0.2, 1]]]
+    one, other = (
+        reading(method, known, exams=((), (), answers), questions=(10, 2))
+        for method, known, answers in zip(("recurrent-kif", "replay"), rows, (mine, its), strict=True)
+    )
+    found = compared(one, other)
+    assert found is not None
+    assert found.difference == pytest.approx((0.6 + 0.5) / 2 - (0.2 + 1) / 2)
+
+
+def test_where_the_answers_were_not_kept_nothing_is_claimed() -> None:
+    rows: list[list[float | None]] = [[0, 0], [1, 0], [0.9, 0.9]]
+    low: list[list[float | None]] = [[0, 0], [1, 0], [0.1, 0.1]]
+    said = verdict([reading("replay", low), reading("recurrent-kif", rows)]).comparisons[-1]
+    assert said.startswith("Whether Recurrent-KIF beats Replay here cannot be told")
 
 
 def test_only_one_and_the_same_adapter_and_seed_are_compared() -> None:

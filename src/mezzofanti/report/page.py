@@ -11,7 +11,7 @@ from mezzofanti.files import write_text
 from mezzofanti.report import figures, names
 from mezzofanti.report.asked import ask
 from mezzofanti.report.reading import Reading, read_learners
-from mezzofanti.report.tables import costs, groups, matrices, memory, origin, samples, settings
+from mezzofanti.report.tables import costs, groups, left_out, matrices, memory, origin, samples, settings
 from mezzofanti.report.verdict import verdict
 
 if TYPE_CHECKING:
@@ -63,6 +63,11 @@ def _content(readings: list[Reading], title: str, notes: Sequence[str]) -> dict[
         "questions": ask(readings),
         "charts": figures.curves(readings, labels),
         "costs": costs(readings),
+        "left_out": [
+            (label, said)
+            for label, reading in zip(labels, readings, strict=True)
+            for said in left_out(reading)
+        ],
         "matrices": matrices(readings),
         "groups": groups(readings),
         "samples": samples(readings),

@@ -1,10 +1,11 @@
 """How sure a score is: binomial standard errors of a cell, of OP and of BWT.
 
-A score p over n questions has the standard error sqrt(p (1 - p) / n). Where all or none are right that formula
-claims certainty, so there p is taken as (k + 1) / (n + 2) for k right answers (Laplace's rule of succession).
-For scores between right and wrong (chrF) p (1 - p) bounds the variance from above, so the error is an upper one.
-Errors of different cells are taken as independent. The same questions are asked every time, so true errors of
-differences are, as a rule, smaller: what is called an order here would be called one by the paired error too.
+A score p over n questions has the standard error sqrt(p (1 - p) / n) (`evaluation/statistics.py`). Where all or none
+are right that formula claims certainty, so there p is taken as (k + 1) / (n + 2) for k right answers (Laplace's rule
+of succession). For scores between right and wrong (chrF) p (1 - p) bounds the variance from above, so the error is an
+upper one. Errors of different cells are taken as independent. The same questions are asked every time, so true errors
+of differences are, as a rule, smaller: which of two learners is better is settled by pairs of answers
+(`comparison.py`), not by these errors.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from mezzofanti.evaluation.statistics import proportion_error
 from mezzofanti.report.reading import Reading
 
 __all__ = ["Estimate", "backward_transfer", "cell", "overall_performance", "proportion"]
@@ -38,7 +40,7 @@ def proportion(score: float, questions: int) -> Estimate:
     if questions < 1:
         return Estimate(score, 0.5)
     smoothed = (score * questions + 1) / (questions + 2) if score <= 0 or score >= 1 else score
-    return Estimate(score, math.sqrt(smoothed * (1 - smoothed) / questions))
+    return Estimate(score, proportion_error(smoothed, questions))
 
 
 def cell(reading: Reading, after: int, task: int) -> Estimate | None:

@@ -7,7 +7,7 @@ says so. What is broken, or written by a newer version, is a `DataError`.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -57,6 +57,8 @@ class Finished(_Row):
     optimizer_steps: int = 0
     outer_steps: int = 0
     memory_rows: int = 0
+    dropped_rows: int = 0
+    dropped_memory_rows: int = 0
     learning_rate: float | None = None
     trainable_parameters: int | None = None
 
@@ -88,7 +90,8 @@ class Reading:
     """One learner, as its folder tells it.
 
     `rows[i][j]` is the score (0..1, or None where not examined) on task j after task i; row 0 is before any
-    training. `exams[i]` holds the answers behind `rows[i]`, and is empty where they were not kept.
+    training. `exams[i]` holds the answers behind `rows[i]`, and is empty where they were not kept. `beyond` names the
+    tasks that were left out because other learners do not have them (`read_learners`).
     """
 
     folder: Path
@@ -103,6 +106,7 @@ class Reading:
     samples: dict[str, tuple[SampleRow, ...]] = field(default_factory=dict)
     memory: dict[str, int] = field(default_factory=dict)
     settings: dict[str, Any] = field(default_factory=dict)
+    beyond: tuple[str, ...] = ()
 
     @property
     def done(self) -> int:
@@ -118,6 +122,8 @@ class Reading:
 def read_learners(folders: Sequence[Path]) -> list[Reading]:
     """Read several learners that were taught the same tasks in the same order.
 
+    Where some have further tasks after those of the others, all are cut to the tasks that all have.
+
     Raises:
         ConfigurationError: no folder is given, or the folders' tasks differ.
         DataError: a folder is not a learner's, or a file in it is broken.
@@ -125,14 +131,32 @@ def read_learners(folders: Sequence[Path]) -> list[Reading]:
     if not folders:
         raise ConfigurationError("A report needs at least one learner's folder.", cure="Name one.")
     readings = [read_learner(Path(folder)) for folder in folders]
-    first = readings[0]
-    for other in readings[1:]:
-        if other.tasks != first.tasks:
+    first = min(readings, key=lambda reading: len(reading.tasks))
+    for other in readings:
+        if other.tasks[: len(first.tasks)] != first.tasks:
             raise ConfigurationError(
                 f"{first.folder} learned {', '.join(first.tasks)}, but {other.folder} {', '.join(other.tasks)}.",
                 cure="Compare learners that were taught the same tasks in the same order.",
             )
-    return readings
+    return [_cut(reading, len(first.tasks)) for reading in readings]
+
+
+def _cut(reading: Reading, count: int) -> Reading:
+    """The learner as if it had only its first `count` tasks."""
+    tasks = reading.tasks[:count]
+    if tasks == reading.tasks:
+        return reading
+    return replace(
+        reading,
+        tasks=tasks,
+        questions=reading.questions[:count],
+        rows=tuple(row[:count] for row in reading.rows[: count + 1]),
+        history=reading.history[:count],
+        exams=tuple(tuple(a for a in exam if a.task in tasks) for exam in reading.exams[: count + 1]),
+        samples={task: reading.samples[task] for task in tasks},
+        memory={task: reading.memory[task] for task in tasks},
+        beyond=reading.tasks[count:],
+    )
 
 
 def read_learner(folder: Path) -> Reading:

@@ -17,6 +17,7 @@ __all__ = [
     "Setting",
     "costs",
     "groups",
+    "left_out",
     "matrices",
     "memory",
     "origin",
@@ -93,6 +94,19 @@ def _cost(label: str, reading: Reading) -> Cost:
         learning_rate=history[-1].learning_rate if history else None,
         trainable_parameters=history[-1].trainable_parameters if history else None,
     )
+
+
+def left_out(reading: Reading) -> list[str]:
+    """Rows that were too long to be trained on, new ones and remembered ones, as sentences without an end."""
+    said = []
+    for what, counts in (
+        ("", [(row.task, row.dropped_rows) for row in reading.history]),
+        ("remembered ", [(row.task, row.dropped_memory_rows) for row in reading.history]),
+    ):
+        known = [f"{task} {count:,}" for task, count in counts if count]
+        if known:
+            said.append(f"{what}rows longer than max_length, by task learned: {', '.join(known)}")
+    return said
 
 
 def matrices(readings: Sequence[Reading]) -> list[tuple[tuple[Estimate | None, ...], ...]]:

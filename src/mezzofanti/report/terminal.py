@@ -11,9 +11,10 @@ from rich.text import Text
 from mezzofanti.report.names import adapter_name, method_name, moments, signed_points, task_name
 from mezzofanti.report.precision import Estimate, backward_transfer, cell, overall_performance
 from mezzofanti.report.reading import Reading, read_learner, read_learners
+from mezzofanti.report.tables import left_out
 from mezzofanti.report.verdict import verdict
 
-__all__ = ["matrix_table", "verdict_lines"]
+__all__ = ["left_out_lines", "matrix_table", "verdict_lines"]
 
 
 def verdict_lines(folders: Sequence[Path]) -> list[str]:
@@ -24,7 +25,12 @@ def verdict_lines(folders: Sequence[Path]) -> list[str]:
         DataError: a folder is not a learner's, or a file in it is broken.
     """
     said = verdict(read_learners(folders))
-    return [line.replace("\u00a0", " ") for line in (said.numbers, *said.comparisons) if line]
+    return [line.replace("\u00a0", " ") for line in (said.numbers, *said.comparisons, said.beyond) if line]
+
+
+def left_out_lines(folder: Path) -> list[str]:
+    """What a learner was not taught because it was too long, in a line each; empty where nothing was left out."""
+    return left_out(read_learner(Path(folder)))
 
 
 def matrix_table(folder: Path) -> Table:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from mezzofanti.report.comparison import comparison
 from mezzofanti.report.names import (
     adapter_name,
     and_list,
@@ -24,12 +25,16 @@ __all__ = ["Verdict", "verdict"]
 
 @dataclass(frozen=True)
 class Verdict:
-    """`headline` says it in one breath, `numbers` with figures; `comparisons` hold Recurrent-KIF to Replay."""
+    """`headline` says it in one breath, `numbers` with figures; `comparisons` hold Recurrent-KIF to Replay.
+
+    `beyond` says which tasks are left out because not all learners have them.
+    """
 
     headline: str
     numbers: str
     comparisons: tuple[str, ...]
     caution: str
+    beyond: str = ""
 
 
 def verdict(readings: Sequence[Reading]) -> Verdict:
@@ -40,10 +45,19 @@ def verdict(readings: Sequence[Reading]) -> Verdict:
     unfinished = [f"{name} is at {r.done} of {len(r.tasks)} tasks." for name, r in running]
     if not finished:
         headline = "Still learning."
-        return Verdict(headline, " ".join(unfinished), (), _caution(readings))
+        return Verdict(headline, " ".join(unfinished), (), _caution(readings), _beyond(names, readings))
     numbers = " ".join([_numbers(finished), *unfinished])
     comparisons = (*_overall(finished), *_against_replay(finished))
-    return Verdict(_headline(finished), numbers, comparisons, _caution(readings))
+    return Verdict(_headline(finished), numbers, comparisons, _caution(readings), _beyond(names, readings))
+
+
+def _beyond(names: Sequence[str], readings: Sequence[Reading]) -> str:
+    more = [
+        f"{and_list([task_name(task) for task in reading.beyond])} ({name})"
+        for name, reading in zip(names, readings, strict=True)
+        if reading.beyond
+    ]
+    return f"Left out, because not all learners have it: {', '.join(more)}." if more else ""
 
 
 def _headline(named: list[tuple[str, Reading]]) -> str:
@@ -141,24 +155,7 @@ def _against_replay(named: list[tuple[str, Reading]]) -> Iterator[str]:
             if other.method == "replay" and other.adapter == reading.adapter and other.seed == reading.seed
         ]
         for other_name, other in twins:
-            mine, its = overall_performance(reading), overall_performance(other)
-            if mine is not None and its is not None:
-                yield _comparison(name, mine, other_name, its)
-
-
-def _comparison(name: str, mine: Estimate, other_name: str, its: Estimate) -> str:
-    difference = mine - its
-    size = round(abs(difference.value) * 100)
-    by = f"by {size} point{'' if size == 1 else 's'} (standard error {difference.error * 100:.0f})"
-    if not difference.clear:
-        where = f"{'above' if difference.value > 0 else 'below'} it {by}" if size else "level with it"
-        return (
-            f"{name} does not beat {other_name} here: it ends {where}, "
-            "and a difference within one standard error is not an order."
-        )
-    if difference.value < 0:
-        return f"{name} does not beat {other_name} here: {other_name} ends above it {by}."
-    return f"{name} beats {other_name} here {by}."
+            yield comparison(name, reading, other_name, other)
 
 
 def _caution(readings: Sequence[Reading]) -> str:
