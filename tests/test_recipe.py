@@ -101,8 +101,57 @@ def test_a_test_file_of_your_own_is_asked_whole(tmp_path: Path) -> None:
     rows(tmp_path / "exam.jsonl", 2, language="de")
     task = {"source": "jsonl", "name": "mine", "train": "mine.jsonl", "test": "exam.jsonl"}
     one = LearnerRecipe.load(recipe(tmp_path, tasks=[task])).stream().tasks[0]
-    assert len(one.train) == 4
+    assert [row.messages[0].content for row in one.train] == ["2?", "3?"]
     assert [(q.prompt, q.reference, q.language) for q in one.test] == [("0?", "0!", "de"), ("1?", "1!", "de")]
+
+
+def write(path: Path, *turns: tuple[str, ...]) -> None:
+    """Rows of a user's own: (question, answer), or (system, question, answer)."""
+    lines = []
+    for said in turns:
+        roles = ("system", "user", "assistant")[-len(said) :]
+        messages = [{"role": role, "content": text} for role, text in zip(roles, said, strict=True)]
+        lines.append(json.dumps({"messages": messages}) + "\n")
+    path.write_text("".join(lines))
+
+
+def test_what_the_exam_asks_is_not_taught_and_it_is_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    write(tmp_path / "mine.jsonl", *[(f" {n % 6}  ?", f"{n}!") for n in range(18)])
+    task = {"source": "jsonl", "name": "mine", "train": "mine.jsonl", "questions": 3}
+    one = LearnerRecipe.load(recipe(tmp_path, tasks=[task])).stream().tasks[0]
+    taught = {row.messages[0].content for row in one.train}
+    asked = {question.prompt for question in one.test}
+    assert not taught & asked
+    assert len(one.train) == 18 - 3 * len(asked)
+    dropped = 15 - len(one.train)
+    assert dropped > 0
+    assert [record.getMessage() for record in caplog.records if record.name.startswith("mezzofanti")] == [
+        f"task mine: {dropped} of 15 training rows ask a question of the exam and are left out"
+    ]
+
+
+def test_the_same_question_after_another_system_turn_is_another_question(tmp_path: Path) -> None:
+    write(tmp_path / "mine.jsonl", *[(f"Text {n}.", "What does it say?", f"{n}") for n in range(6)])
+    task = {"source": "jsonl", "name": "mine", "train": "mine.jsonl", "questions": 2}
+    one = LearnerRecipe.load(recipe(tmp_path, tasks=[task])).stream().tasks[0]
+    assert len(one.train) == 4
+    assert {(q.system, q.prompt, q.reference) for q in one.test} < {
+        (f"Text {n}.", "What does it say?", f"{n}") for n in range(6)
+    }
+
+
+def test_a_file_that_asks_one_question_only_is_refused(tmp_path: Path) -> None:
+    write(tmp_path / "mine.jsonl", *[("Why?", "So.")] * 4)
+    task = {"source": "jsonl", "name": "mine", "train": "mine.jsonl", "questions": 1}
+    assert "asks a question of its exam" in str(refused(recipe(tmp_path, tasks=[task])))
+
+
+def test_an_answer_that_its_scorer_cannot_take_is_named_before_any_lesson(tmp_path: Path) -> None:
+    write(tmp_path / "mine.jsonl", *[(f"{n}?", "many") for n in range(4)])
+    task = {"source": "jsonl", "name": "mine", "train": "mine.jsonl", "questions": 1, "scorer": "number"}
+    assert "has no number" in str(refused(recipe(tmp_path, tasks=[task])))
 
 
 def test_paths_begin_at_the_recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

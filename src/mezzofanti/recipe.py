@@ -9,7 +9,9 @@ tasks:
 
 from __future__ import annotations
 
+import logging
 import random
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -20,11 +22,14 @@ from mezzofanti.continual.settings import AdapterSettings, TrainingSettings
 from mezzofanti.continual.stream import Task, TaskStream
 from mezzofanti.errors import DataError
 from mezzofanti.evaluation.questions import Question
+from mezzofanti.evaluation.scorers import SCORERS
 from mezzofanti.evaluation.suites import almanac, long_sequence, wikipedia_leads
 from mezzofanti.records import Record, Sample, read_samples
 from mezzofanti.settings import read_yaml, validated
 
 __all__ = ["LearnerRecipe"]
+
+logger = logging.getLogger(__name__)
 
 Loaded = tuple[list[Sample], list[Question]]
 SKILLS = ("cardinal", "date")
@@ -120,7 +125,8 @@ class FileTask(Record):
     """Your own rows: JSONL or Parquet with `messages`.
 
     Without `test`, `questions` rows drawn by the seed are kept from training and asked as the exam: the first user
-    turn is the question, the first answer what is right.
+    turn is the question, asked after the row's system turn if it has one; the first answer is what is right. A row
+    that asks what the exam asks is not trained on.
     """
 
     source: Literal["jsonl"]
@@ -141,21 +147,62 @@ class FileTask(Record):
         if not rows:
             raise DataError(f"{folder / self.train} has no rows.", cure="Give it at least two.")
         if self.test:
-            return rows, [self._question(row) for row in read_samples(folder / self.test)]
-        if len(rows) <= self.questions:
+            asked = read_samples(folder / self.test)
+        elif len(rows) <= self.questions:
             raise DataError(
                 f"{folder / self.train} has {len(rows)} rows, {self.questions} are wanted for the exam alone.",
                 cure="Set 'questions' lower, or name a 'test' file.",
             )
-        random.Random(seed).shuffle(rows)
-        return rows[self.questions :], [self._question(row) for row in rows[: self.questions]]
+        else:
+            random.Random(seed).shuffle(rows)
+            asked, rows = rows[: self.questions], rows[self.questions :]
+        questions = [self._question(row) for row in asked]
+        return self._unasked(rows, questions), questions
 
     def _question(self, row: Sample) -> Question:
-        asked = next((m.content for m in row.messages if m.role == "user"), None)
-        said = next((m.content for m in row.messages if m.role == "assistant"), None)
-        if asked is None or said is None:
+        system, asked = _said_first(row, "system"), _said_first(row, "user")
+        right = _said_first(row, "assistant")
+        if asked is None or right is None:
             raise DataError(f"Row {row.id} has no user and assistant turn.", cure="Give it both.")
-        return Question(id=row.id, prompt=asked, reference=said, scorer=self.scorer, language=row.language)
+        # a scorer that cannot take this answer says so here, and not after the training
+        SCORERS[self.scorer](right, right)
+        return Question(
+            id=row.id,
+            prompt=asked,
+            system=system or "",
+            reference=right,
+            scorer=self.scorer,
+            language=row.language,
+        )
+
+    def _unasked(self, rows: Sequence[Sample], questions: Sequence[Question]) -> list[Sample]:
+        examined = {(_folded(question.system), _folded(question.prompt)) for question in questions}
+        kept = [
+            row
+            for row in rows
+            if (_folded(_said_first(row, "system")), _folded(_said_first(row, "user"))) not in examined
+        ]
+        if not kept:
+            raise DataError(
+                f"Every training row of task {self.name!r} asks a question of its exam.",
+                cure="Give it rows that ask something else.",
+            )
+        if len(kept) < len(rows):
+            logger.warning(
+                "task %s: %d of %d training rows ask a question of the exam and are left out",
+                self.name,
+                len(rows) - len(kept),
+                len(rows),
+            )
+        return kept
+
+
+def _said_first(row: Sample, role: str) -> str | None:
+    return next((message.content for message in row.messages if message.role == role), None)
+
+
+def _folded(text: str | None) -> str:
+    return " ".join((text or "").split())
 
 
 TaskSettings = Annotated[

@@ -8,6 +8,8 @@ from pathlib import Path
 from mezzofanti.continual import AccuracyMatrix, Learner, Task
 from mezzofanti.continual.methods import create
 from mezzofanti.continual.state import LearnerFolder
+from mezzofanti.errors import ConfigurationError, nearest
+from mezzofanti.evaluation.scorers import SCORERS
 from mezzofanti.recipe import FileTask, LearnerRecipe
 from mezzofanti.records import read_samples
 
@@ -33,12 +35,17 @@ def teach_recipe(recipe: Path, folder: Path, progress: Progress | None = None) -
     return learner.learn_stream(stream)
 
 
-def teach_file(rows: Path, folder: Path, progress: Progress | None = None) -> AccuracyMatrix:
+def teach_file(
+    rows: Path, folder: Path, progress: Progress | None = None, *, scorer: str = "exact"
+) -> AccuracyMatrix:
     """Teach the learner in `folder` one more task from a file of your own.
 
-    A fifth of the rows, at most fifty, is kept from training and becomes the exam.
+    A fifth of the rows, at most fifty, is kept from training and becomes the exam, scored by `scorer`.
     """
-    task = FileTask(source="jsonl", name=rows.stem, train=str(rows.resolve()), questions=exam_size(rows))
+    if scorer not in SCORERS:
+        raise ConfigurationError(f"There is no scorer {scorer!r}.", cure=nearest(scorer, SCORERS))
+    settings = {"source": "jsonl", "name": rows.stem, "train": str(rows.resolve()), "scorer": scorer}
+    task = FileTask.model_validate({**settings, "questions": exam_size(rows)})
     train, test = task.load(Path(), seed=0)
     known = LearnerFolder(folder).exists
     learner = Learner.open(folder, base=None if known else "smollm2-135m", progress=progress)

@@ -25,20 +25,35 @@ def learn(
     learner: Annotated[
         Path | None, typer.Option(help="The learner's folder; learners/NAME by default.")
     ] = None,
+    scorer: Annotated[
+        str | None,
+        typer.Option(
+            help="For your own rows: exact (the default), label, number or chrf says what is right."
+        ),
+    ] = None,
 ) -> None:
     """Teach a learner the tasks of a recipe, or one more task from your own rows. Killed, it goes on where it was."""
-    from mezzofanti.errors import require
-    from mezzofanti.report.terminal import matrix_table
+    from mezzofanti.errors import ConfigurationError, require
+    from mezzofanti.report.terminal import left_out_lines, matrix_table
 
     require("train", *TRAINING)
     from mezzofanti.schooling import teach_file, teach_recipe
 
     folder = learner or Path("learners") / source.stem
-    teach = teach_recipe if source.suffix in (".yaml", ".yml") else teach_file
+    recipe = source.suffix in (".yaml", ".yml")
+    if recipe and scorer is not None:
+        raise ConfigurationError(
+            f"--scorer is for rows of your own; {source} is a recipe.", cure="Write 'scorer:' into its task."
+        )
     with Bars(Console(stderr=True)) as bars:
-        matrix = teach(source, folder, bars)
+        if recipe:
+            matrix = teach_recipe(source, folder, bars)
+        else:
+            matrix = teach_file(source, folder, bars, scorer=scorer or "exact")
     Console().print(matrix_table(folder))
     typer.echo(f"learned   {', '.join(matrix.tasks[: matrix.learned])}")
+    for line in left_out_lines(folder):
+        typer.echo(f"left out  {line}")
     typer.echo(f"look at   {folder}  (mezzo report {folder})")
     typer.echo(f"next      mezzo learn YOUR.jsonl --learner {folder}")
 

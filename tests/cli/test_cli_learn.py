@@ -1,0 +1,85 @@
+"""`mezzo learn`: how rows of your own are scored, and what is said of rows that were left out."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from mezzofanti import schooling
+from mezzofanti.cli import main
+from mezzofanti.continual import AccuracyMatrix, Task
+from mezzofanti.files import write_json, write_jsonl
+
+
+class Pupil:
+    """Stands where a learner stands; it is not taught, and keeps what it was given."""
+
+    given: Task
+
+    @classmethod
+    def open(cls, folder: Path, **settings: Any) -> type[Pupil]:
+        rows, tasks = [[0.0], [1.0]], ["mine"]
+        content = {"method": "replay", "tasks": tasks, "questions": [1], "rows": rows}
+        write_json(folder / "matrix.json", {"schema": 1, **content})
+        (folder / "learner.yaml").write_text(yaml.safe_dump({"schema": 1}))
+        dropped = {"task": "mine", "dropped_rows": 1234, "dropped_memory_rows": 5}
+        write_jsonl(folder / "history.jsonl", [dropped])
+        return cls
+
+    @classmethod
+    def learn(cls, task: Task) -> AccuracyMatrix:
+        cls.given = task
+        return AccuracyMatrix([task.name], [1], [[0.0], [1.0]])
+
+
+@pytest.fixture
+def mezzo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
+    """`mezzo("learn", ...)` in a folder with rows and a recipe: exit code, stdout, stderr."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(schooling, "Learner", Pupil)
+    said = [{"role": "user", "content": "?"}, {"role": "assistant", "content": "so\nit is"}]
+    rows = [{"messages": [{**said[0], "content": f"{n}?"}, said[1]]} for n in range(5)]
+    Path("mine.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    Path("school.yaml").write_text("tasks: [{source: almanac, language: fr}]")
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["mezzo", *arguments])
+        code: Any = 0
+        try:
+            main()
+        except SystemExit as ended:
+            code = ended.code or 0
+        return code, *capsys.readouterr()
+
+    return run
+
+
+@pytest.mark.parametrize(("option", "scorer"), [((), "exact"), (("--scorer", "chrf"), "chrf")])
+def test_rows_of_your_own_are_scored_as_you_say(mezzo: Any, option: tuple[str, ...], scorer: str) -> None:
+    code, _, told = mezzo("learn", "mine.jsonl", *option)
+    assert code == 0, told
+    assert [question.scorer for question in Pupil.given.test] == [scorer]
+
+
+def test_an_unknown_scorer_and_a_recipe_with_one_are_refused(mezzo: Any) -> None:
+    code, said, told = mezzo("learn", "mine.jsonl", "--scorer", "crf")
+    assert (code, said) == (2, "")
+    assert "no scorer 'crf'. Did you mean 'chrf'?" in told
+    code, said, told = mezzo("learn", "school.yaml", "--scorer", "chrf")
+    assert (code, said) == (2, "")
+    assert "school.yaml is a recipe. Write 'scorer:' into its task." in told
+
+
+def test_what_was_left_out_is_said_at_the_end(mezzo: Any) -> None:
+    code, said, _ = mezzo("learn", "mine.jsonl")
+    assert code == 0
+    assert said.strip().splitlines()[-5:-2] == [
+        "learned   mine",
+        "left out  rows longer than max_length, by task learned: mine 1,234",
+        "left out  remembered rows longer than max_length, by task learned: mine 5",
+    ]
