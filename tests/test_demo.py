@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import multiprocessing
+import shutil
 import signal
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import tiny_school as school
 
+from mezzofanti import demo
 from mezzofanti.continual import LearnerFolder
 from mezzofanti.demo import METHODS, QUICK, DemoPlan, last_lines, run
 from mezzofanti.files import read_json
+from mezzofanti.schooling import teach_file
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +67,8 @@ def test_it_says_what_it_does_and_ends_with_where_to_look(shown: tuple[Path, lis
     assert [line for line in said if line.endswith("French, then Spanish.")] == [
         f"{method}: French, then Spanish." for method in METHODS
     ]
-    assert [moment["said"] for moment in read_json(folder / "demo.json")["moments"]] == said
+    noted = [line.replace(str(folder), "demo") for line in said]
+    assert [moment["said"] for moment in read_json(folder / "demo.json")["moments"]] == noted
     last = last_lines(folder, learners)
     assert len(last) >= 3
     assert str(folder / "report.html") in last[-2]
@@ -89,6 +95,100 @@ def test_killed_twice_it_ends_the_same(
         weights = Path("tasks") / "03-spanish" / "adapter" / "adapter_model.safetensors"
         assert (again.path / weights).read_bytes() == (whole / weights).read_bytes()
     assert (tmp_path / "demo" / "report.html").is_file()
+
+
+def test_run_again_when_it_is_finished_it_changes_nothing(
+    shown: tuple[Path, list[Path], list[str]], demo_base: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "moved" / "demo"
+    shutil.copytree(shown[0], folder)
+    files = [folder / name for name in ("demo.json", "report.html")]
+    before = [path.read_bytes() for path in files]
+    again: list[str] = []
+    run(folder, school.demo_plan(demo_base), say=again.append)
+    assert [path.read_bytes() for path in files] == before
+    assert [line.replace(str(folder), "") for line in again] == [
+        line.replace(str(shown[0]), "") for line in shown[2]
+    ]
+
+
+def test_taught_something_more_it_still_runs_and_the_page_says_what_is_left_out(
+    shown: tuple[Path, list[Path], list[str]], demo_base: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "demo"
+    shutil.copytree(shown[0], folder)
+    said = [{"role": "user", "content": "?"}, {"role": "assistant", "content": "!"}]
+    rows = [{"messages": [{**said[0], "content": f"{n}?"}, said[1]]} for n in range(6)]
+    (tmp_path / "yours.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    teach_file(tmp_path / "yours.jsonl", folder / "recurrent-kif")
+    seconds = read_json(folder / "demo.json")["seconds"]
+    folders = run(folder, school.demo_plan(demo_base), say=lambda line: None)
+    assert LearnerFolder(folder / "recurrent-kif").matrix().tasks[3:] == ["yours"]
+    assert read_json(folder / "demo.json")["seconds"] == seconds
+    left_out = "Left out, because not all learners have it: yours (Recurrent-KIF)."
+    assert last_lines(folder, folders)[:-2][-1] == left_out
+    assert left_out in (folder / "report.html").read_text("utf-8")
+
+
+def diary(folder: Path, clock: list[float], monkeypatch: pytest.MonkeyPatch) -> demo._Diary:
+    """A run's diary, by a clock that only the test moves."""
+    monkeypatch.setattr(demo, "time", SimpleNamespace(monotonic=lambda: clock[0]))
+    return demo._Diary(folder, lambda line: None, None)
+
+
+def test_the_time_of_killed_runs_counts_and_lines_keep_their_moments(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = [1000.0]
+    first = diary(tmp_path, clock, monkeypatch)
+    for line, passes in (("one", 60.0), ("two", 30.0)):
+        clock[0] += passes
+        first.say(line)
+    clock[0] += 20
+    first.progress("two", 1, 2)
+    clock[0] += 3  # killed here: less than a note's distance is lost
+    second = diary(tmp_path, clock, monkeypatch)
+    clock[0] += 5
+    for line in ("one", "two"):
+        second.say(line)
+    clock[0] += 40
+    second.say("three")
+    clock[0] += 5
+    second.close("end")
+    assert second.seconds == 60 + 30 + 20 + 5 + 40 + 5
+    known = read_json(tmp_path / "demo.json")
+    assert [(m["said"], m["seconds"]) for m in known["moments"]] == [
+        ("one", 60.0),
+        ("two", 90.0),
+        ("three", 155.0),
+        ("end", 160.0),
+    ]
+    third = diary(tmp_path, clock, monkeypatch)
+    for line in ("one", "two", "three"):
+        clock[0] += 7
+        third.say(line)
+        third.progress(line, 1, 1)
+    third.close("end")
+    assert (third.seconds, read_json(tmp_path / "demo.json")) == (160.0, known)
+
+
+def test_another_demo_in_the_same_folder_goes_on_counting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = [0.0]
+    quick = diary(tmp_path, clock, monkeypatch)
+    clock[0] = 10
+    for line in ("one", "three"):
+        quick.say(line)
+    quick.close("end")
+    whole = diary(tmp_path, clock, monkeypatch)
+    clock[0] += 100  # finds "one" done
+    whole.say("one")
+    whole.say("two")
+    clock[0] += 30
+    whole.close("end")
+    assert whole.seconds == 40
+    assert [m["said"] for m in whole.moments] == ["one", "two", "end"]
 
 
 def test_quick_leaves_replay_out() -> None:

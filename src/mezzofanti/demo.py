@@ -10,13 +10,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from mezzofanti.bases import Base, resolve
 from mezzofanti.continual import AdapterSettings, Learner, LearnerFolder, Task, TaskStream, TrainingSettings
 from mezzofanti.continual.methods import create
 from mezzofanti.corpus import Recipe, build
 from mezzofanti.evaluation.suites.almanac import LANGUAGE_NAMES, load_task
-from mezzofanti.files import write_json
+from mezzofanti.files import read_json, write_json
 from mezzofanti.records import Record
 from mezzofanti.report import verdict_lines, write_report
 
@@ -25,6 +26,9 @@ __all__ = ["LANGUAGES", "METHODS", "QUICK", "DemoPlan", "last_lines", "run"]
 LANGUAGES = ("en", "fr", "es")
 METHODS = ("sequential", "replay", "recurrent-kif")
 QUICK = ("sequential", "recurrent-kif")
+
+NOTED_EVERY = 5.0
+"""Seconds from one note of the time to the next."""
 
 Say = Callable[[str], None]
 Progress = Callable[[str, int, int], None]
@@ -44,25 +48,80 @@ class DemoPlan(Record):
     seed: int = 0
 
 
+class _Diary:
+    """What was said when, in `demo.json`. It counts working time: of every run, and of none that found all done.
+
+    What a run said before it was killed is said again by the next one; those lines keep the moment they had.
+    """
+
+    def __init__(self, folder: Path, say: Say, progress: Progress | None) -> None:
+        self.path = folder / "demo.json"
+        known = read_json(self.path) if self.path.is_file() else {}
+        self.moments: list[dict[str, Any]] = known.get("moments", [])
+        last = self.moments[-1]["seconds"] if self.moments else 0.0
+        self.before: float = known.get("seconds", last)
+        self.finished: bool = known.get("finished", False)
+        self.place = 0
+        self.started = self.written = time.monotonic()
+        self._say, self._progress = say, progress
+
+    @property
+    def seconds(self) -> float:
+        """Seconds of work until now, or until the demo was finished."""
+        return self.before if self.finished else self.before + time.monotonic() - self.started
+
+    def say(self, line: str) -> None:
+        """Note `line`, and say it."""
+        self._note(line)
+        self._say(line)
+
+    def close(self, line: str) -> None:
+        """Stop the clock: `line` is the last one, and everything is done that it counts."""
+        self._note(line)
+        if not self.finished:
+            self.before, self.finished = round(self.seconds, 1), True
+            self._write()
+
+    def _note(self, line: str) -> None:
+        # a demo that was moved is the same demo
+        line = line.replace(str(self.path.parent), self.path.parent.name)
+        known = [moment["said"] for moment in self.moments[self.place :]]
+        if line in known:
+            self.place += known.index(line) + 1
+        else:
+            if self.finished:  # another demo in the same folder goes on from here
+                self.finished, self.started = False, time.monotonic()
+            self.moments[self.place :] = [{"seconds": round(self.seconds, 1), "said": line}]
+            self.place += 1
+        if not self.finished:
+            self._write()
+
+    def progress(self, what: str, done: int, total: int) -> None:
+        """Pass progress on; every few seconds note the time, so that a kill costs no more of it."""
+        if not self.finished and time.monotonic() - self.written > NOTED_EVERY:
+            self._write()
+        if self._progress is not None:
+            self._progress(what, done, total)
+
+    def _write(self) -> None:
+        self.written = time.monotonic()
+        state = {"seconds": round(self.seconds, 1), "finished": self.finished}
+        write_json(self.path, {"schema": 1, **state, "moments": self.moments})
+
+
 def run(folder: Path, plan: DemoPlan, *, say: Say = print, progress: Progress | None = None) -> list[Path]:
     """Run the demo in `folder` and write `report.html` there; return the learners' folders."""
-    started = time.monotonic()
-    moments: list[dict[str, float | str]] = []
-
-    def told(line: str) -> None:
-        moments.append({"seconds": round(time.monotonic() - started, 1), "said": line})
-        write_json(folder / "demo.json", {"schema": 1, "moments": moments})
-        say(line)
-
-    folders = _teach(folder, plan, told, progress)
-    minutes = (time.monotonic() - started) / 60
-    _report(folder, folders, minutes=minutes, questions=plan.questions)
-    told(f"The report is written: {folder / 'report.html'}.")
+    diary = _Diary(folder, say, progress)
+    base = resolve(plan.base, say=say)
+    folders = _teach(folder, plan, base, diary.say, diary.progress)
+    last = f"The report is written: {folder / 'report.html'}."
+    diary.close(last)
+    _report(folder, folders, minutes=diary.seconds / 60, questions=plan.questions)
+    say(last)
     return folders
 
 
-def _teach(folder: Path, plan: DemoPlan, say: Say, progress: Progress | None) -> list[Path]:
-    base = resolve(plan.base, say=say)
+def _teach(folder: Path, plan: DemoPlan, base: Base, say: Say, progress: Progress) -> list[Path]:
     say(f"The pupil is {base.origin}, {base.license}.")
     _show_corpus(folder / "corpus", say)
     stream = _stream(plan)
@@ -72,8 +131,8 @@ def _teach(folder: Path, plan: DemoPlan, say: Say, progress: Progress | None) ->
 
 def _report(folder: Path, folders: list[Path], *, minutes: float, questions: int) -> None:
     notes = [
-        f"Made by the command mezzo demo in {minutes:.0f} minutes; all methods share the adapter, the English task and the "
-        f"memory. One seed and {questions} questions a language: read no order into small differences.",
+        f"Made by the command mezzo demo in {minutes:.0f} minutes; all methods share the adapter, the English "
+        f"task and the memory. One seed and {questions} questions a language: read no order into small differences.",
         "All lessons are written by a program from CLDR facts (templates); no person or model wrote them.",
     ]
     write_report(folders, folder / "report.html", title="School in three languages", notes=notes)
@@ -110,7 +169,7 @@ def _stream(plan: DemoPlan) -> TaskStream:
 
 
 def _english(
-    folder: Path, plan: DemoPlan, base: Base, stream: TaskStream, say: Say, progress: Progress | None
+    folder: Path, plan: DemoPlan, base: Base, stream: TaskStream, say: Say, progress: Progress
 ) -> Learner:
     learner = Learner.open(
         folder / "english",
