@@ -26,8 +26,8 @@ TRAINING = TrainingSettings(
     max_steps=12,
     per_device_train_batch_size=4,
     warmup_steps=1,
-    save_steps=4,
-    logging_steps=2,
+    save_steps=5,  # not a whole number of rounds: a checkpoint holds half of one
+    logging_steps=5,
     max_length=64,
     dtype="float32",
     max_new_tokens=8,
@@ -156,7 +156,7 @@ class _Watch:
 def _writing(folder: LearnerFolder) -> None:
     import torch
 
-    whole, second = torch.save, folder.work_of(2) / "checkpoint-8"
+    whole, second = torch.save, folder.work_of(2) / "checkpoint-10"
 
     def half(thing: Any, file: Any, *arguments: Any, **more: Any) -> None:
         if Path(str(file)).parent == second:
@@ -170,7 +170,7 @@ def _writing(folder: LearnerFolder) -> None:
 def _unmarked(folder: LearnerFolder) -> None:
     from mezzofanti.continual import rounds, training
 
-    whole, second = rounds.mark_complete, folder.work_of(2) / "checkpoint-8"
+    whole, second = rounds.mark_complete, folder.work_of(2) / "checkpoint-10"
 
     def mark(checkpoint: Path, **state: int) -> None:
         if checkpoint == second:

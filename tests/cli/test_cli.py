@@ -102,7 +102,7 @@ def test_stopped_and_killed_the_same_command_goes_on(
     command = [*COMMAND, "learn", "school.yaml", "--learner", "again"]
     for task, stop in ((1, signal.SIGINT), (2, signal.SIGKILL)):
         with subprocess.Popen(command, cwd=place, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-            wait_for(process, place / "again" / "work" / f"{task:02d}" / "checkpoint-4" / "complete.json")
+            wait_for(process, place / "again" / "work" / f"{task:02d}" / "checkpoint-5" / "complete.json")
             process.send_signal(stop)
             told = process.communicate(timeout=100)[1].decode()
         if stop == signal.SIGINT:

@@ -63,7 +63,7 @@ def test_killed_again_and_again_it_ends_the_same(
 ) -> None:
     folder = tmp_path / "learner"
     place = LearnerFolder(folder)
-    anywhere = SystemRandom().randrange(9, 12)
+    anywhere = SystemRandom().randrange(6, 12)
     for moment in (
         "step 2",
         "writing",
@@ -77,8 +77,8 @@ def test_killed_again_and_again_it_ends_the_same(
         assert run(processes, folder, school_base, moment) == -signal.SIGKILL, moment
         work = place.work_of(2)
         if moment in ("writing", "unmarked"):
-            assert (work / "checkpoint-8").is_dir()
-            assert last_whole_checkpoint(work) == work / "checkpoint-4"
+            assert (work / "checkpoint-10").is_dir()
+            assert last_whole_checkpoint(work) == work / "checkpoint-5"
         if moment == "saving":
             assert last_whole_checkpoint(work) == work / "checkpoint-12"
         assert place.learned() == (["one", "two"] if moment == "finished" else ["one"]), moment
@@ -94,7 +94,7 @@ def test_every_kind_goes_on_inside_a_task(
     method, adapter = ("recurrent-kif", "malora") if kind == "malora" else (kind, "lora")
     killed = run(processes, tmp_path / "learner", school_base, "step 7", method, adapter)
     assert killed == -signal.SIGKILL
-    assert "two (step 4)" in LearnerFolder(tmp_path / "learner").running()
+    assert "two (step 5)" in LearnerFolder(tmp_path / "learner").running()
     assert run(processes, tmp_path / "learner", school_base, None, method, adapter) == 0
     assert_same(tmp_path / "learner", learned(kind))
 
