@@ -83,8 +83,9 @@ def attach(carrier: Tensor, loss: Tensor) -> Tensor:
 class RoutingContext:
     """What the routers of one model share during a pass: which tokens are padding, and a factor for the extra loss.
 
-    It is registered as a forward pre-hook of the model and remembers its `attention_mask`. With gradient checkpointing
-    the layers run again during backward: then the mask of the *last* forward pass is the one in force.
+    It is a forward pre-hook of the model's body, which is called with or without a head, and remembers the
+    `attention_mask`. With gradient checkpointing the layers run again during backward: then the mask of the *last*
+    forward pass is the one in force.
 
     Attributes:
         scale: Factor on the load-balance term: 1 / gradient_accumulation_steps where the trainer divides its loss so,
