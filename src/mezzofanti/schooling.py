@@ -16,6 +16,9 @@ from mezzofanti.records import read_samples
 __all__ = ["teach_file", "teach_recipe"]
 
 Progress = Callable[[str, int, int], None]
+Say = Callable[[str], None]
+NEW_BASE = "smollm2-135m"
+"""What a learner is begun on where rows are all that is given."""
 
 
 def teach_recipe(recipe: Path, folder: Path, progress: Progress | None = None) -> AccuracyMatrix:
@@ -36,19 +39,33 @@ def teach_recipe(recipe: Path, folder: Path, progress: Progress | None = None) -
 
 
 def teach_file(
-    rows: Path, folder: Path, progress: Progress | None = None, *, scorer: str = "exact"
+    rows: Path,
+    folder: Path,
+    progress: Progress | None = None,
+    *,
+    scorer: str = "exact",
+    begin: bool = True,
+    say: Say = print,
 ) -> AccuracyMatrix:
     """Teach the learner in `folder` one more task from a file of your own.
 
-    A fifth of the rows, at most fifty, is kept from training and becomes the exam, scored by `scorer`.
+    A fifth of the rows, at most fifty, is kept from training and becomes the exam, scored by `scorer`. Where there is
+    no learner, one is begun on `NEW_BASE`, which is said; without `begin`, `ConfigurationError`.
     """
+    known = LearnerFolder(folder).exists
+    if not known and not begin:
+        raise ConfigurationError(
+            f"There is no learner in {folder}.",
+            cure=f"Check --learner; to begin one: mezzo learn RECIPE --learner {folder}, or leave --learner out.",
+        )
     if scorer not in SCORERS:
         raise ConfigurationError(f"There is no scorer {scorer!r}.", cure=nearest(scorer, SCORERS))
     settings = {"source": "jsonl", "name": rows.stem, "train": str(rows.resolve()), "scorer": scorer}
     task = FileTask.model_validate({**settings, "questions": exam_size(rows)})
     train, test = task.load(Path(), seed=0)
-    known = LearnerFolder(folder).exists
-    learner = Learner.open(folder, base=None if known else "smollm2-135m", progress=progress)
+    if not known:
+        say(f"Beginning a new learner in {folder} on {NEW_BASE}.")
+    learner = Learner.open(folder, base=None if known else NEW_BASE, progress=progress)
     return learner.learn(Task(name=task.title, train=tuple(train), test=tuple(test)))
 
 

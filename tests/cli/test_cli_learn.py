@@ -1,4 +1,4 @@
-"""`mezzo learn`: how rows of your own are scored, and what is said of rows that were left out."""
+"""`mezzo learn`: whom rows of your own teach, how they are scored, and what is said of rows that were left out."""
 
 from __future__ import annotations
 
@@ -64,6 +64,23 @@ def test_rows_of_your_own_are_scored_as_you_say(mezzo: Any, option: tuple[str, .
     code, _, told = mezzo("learn", "mine.jsonl", *option)
     assert code == 0, told
     assert [question.scorer for question in Pupil.given.test] == [scorer]
+
+
+def test_a_new_learner_is_announced_and_a_known_one_is_not(mezzo: Any) -> None:
+    line = "Beginning a new learner in learners/mine on smollm2-135m."
+    assert line in mezzo("learn", "mine.jsonl")[2].splitlines()
+    code, _, told = mezzo("learn", "mine.jsonl")
+    assert (code, line in told) == (0, False)
+    code, _, told = mezzo("learn", "mine.jsonl", "--learner", "learners/mine")
+    assert (code, line in told) == (0, False)
+
+
+def test_a_mistyped_learner_is_not_begun(mezzo: Any) -> None:
+    code, said, told = mezzo("learn", "mine.jsonl", "--learner", "learners/mime")
+    assert (code, said, len(told.splitlines())) == (2, "", 1)
+    assert "There is no learner in learners/mime. Check --learner; to begin one: mezzo learn RECIPE" in told
+    assert "leave --learner out" in told
+    assert not Path("learners").exists()
 
 
 def test_an_unknown_scorer_and_a_recipe_with_one_are_refused(mezzo: Any) -> None:

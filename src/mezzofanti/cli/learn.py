@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
 from mezzofanti.cli import app
 from mezzofanti.cli.progress import Bars
+
+if TYPE_CHECKING:
+    from mezzofanti.continual import AccuracyMatrix
 
 __all__ = ["evaluate", "learn", "status"]
 
@@ -23,7 +26,10 @@ def learn(
         Path, typer.Argument(help="A recipe (YAML), or your own rows (JSONL or Parquet with `messages`).")
     ],
     learner: Annotated[
-        Path | None, typer.Option(help="The learner's folder; learners/NAME by default.")
+        Path | None,
+        typer.Option(
+            help="The learner's folder; learners/NAME by default. Rows of your own need one that is there."
+        ),
     ] = None,
     scorer: Annotated[
         str | None,
@@ -37,25 +43,40 @@ def learn(
     from mezzofanti.report.terminal import left_out_lines, matrix_table
 
     require("train", *TRAINING)
-    from mezzofanti.schooling import teach_file, teach_recipe
-
     folder = learner or Path("learners") / source.stem
-    recipe = source.suffix in (".yaml", ".yml")
-    if recipe and scorer is not None:
+    if source.suffix not in (".yaml", ".yml"):
+        matrix = _teach_rows(source, folder, scorer or "exact", begin=learner is None)
+    elif scorer is None:
+        matrix = _teach_recipe(source, folder)
+    else:
         raise ConfigurationError(
             f"--scorer is for rows of your own; {source} is a recipe.", cure="Write 'scorer:' into its task."
         )
-    with Bars(Console(stderr=True)) as bars:
-        if recipe:
-            matrix = teach_recipe(source, folder, bars)
-        else:
-            matrix = teach_file(source, folder, bars, scorer=scorer or "exact")
     Console().print(matrix_table(folder))
     typer.echo(f"learned   {', '.join(matrix.tasks[: matrix.learned])}")
     for line in left_out_lines(folder):
         typer.echo(f"left out  {line}")
     typer.echo(f"look at   {folder}  (mezzo report {folder})")
     typer.echo(f"next      mezzo learn YOUR.jsonl --learner {folder}")
+
+
+def _teach_recipe(recipe: Path, folder: Path) -> AccuracyMatrix:
+    from mezzofanti.schooling import teach_recipe
+
+    with Bars(Console(stderr=True)) as bars:
+        return teach_recipe(recipe, folder, bars)
+
+
+def _teach_rows(rows: Path, folder: Path, scorer: str, *, begin: bool) -> AccuracyMatrix:
+    from mezzofanti.schooling import teach_file
+
+    console = Console(stderr=True)
+
+    def say(line: str) -> None:
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+    with Bars(console) as bars:
+        return teach_file(rows, folder, bars, scorer=scorer, begin=begin, say=say)
 
 
 @app.command()
