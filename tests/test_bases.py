@@ -279,6 +279,11 @@ def test_bases_are_kept_where_it_was_said(tmp_path: Path, monkeypatch: pytest.Mo
     assert bases.default_cache() == tmp_path / ".cache" / "mezzofanti" / "bases"
     bases.use_cache(tmp_path / "elsewhere")
     assert bases.default_cache() == tmp_path / "elsewhere"
+    monkeypatch.chdir(tmp_path)
+    bases.use_cache(Path("here"))
+    assert bases.default_cache() == tmp_path / "here"
+    bases.use_cache(Path("~/there"))
+    assert bases.default_cache() == tmp_path / "there"
 
 
 # ---- the real one -----------------------------------------------------------------------------------------------

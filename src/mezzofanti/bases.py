@@ -73,7 +73,8 @@ def default_cache() -> Path:
 
 def use_cache(folder: Path) -> None:
     """Keep bases in `folder` from now on."""
-    _chosen[:] = [folder]
+    # absolute: a learner notes where its base lies, and may be opened from elsewhere
+    _chosen[:] = [folder.expanduser().absolute()]
 
 
 def resolve(name: str | Path, *, cache: Path | None = None, say: Say = print) -> Base:
