@@ -16,13 +16,15 @@ and all methods are timed alike.
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 from benchmarks.lock import machine_lock
 from benchmarks.school.jobs import do_cell, do_first, do_search
 from benchmarks.school.plan import run
-from benchmarks.school.setting import RESULT, SEEDS
+from benchmarks.school.setting import METHODS, RESULT, SEEDS, cell_folder
 from benchmarks.school.table import table
 from mezzofanti.files import read_json
+from mezzofanti.report import school_picture
 
 
 def main() -> None:
@@ -33,10 +35,13 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=list(SEEDS))
     parser.add_argument("--workers", type=int, default=1, help="cells at once; one thread each")
     parser.add_argument("--table", action="store_true", help="print the table and run nothing")
+    parser.add_argument("--picture", type=Path, help="draw the README's picture from seed 0's learners")
     parser.add_argument("--job", nargs=5, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.job:
         _do(*options.job)
+    elif options.picture:
+        school_picture([cell_folder(cell, 0, 0, "cells") for cell in METHODS[:3]], options.picture)
     elif options.table:
         print(table(read_json(RESULT)))
     else:

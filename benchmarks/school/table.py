@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import sqrt
 from typing import Any
 
+from benchmarks.school.setting import METHODS
 from mezzofanti.evaluation.statistics import Mean, mean_over_seeds, proportion_error
 
 __all__ = ["table"]
@@ -20,10 +21,13 @@ def table(result: dict[str, Any]) -> str:
     """
     questions = result["questions"]
     lines = [HEAD, "|---|---|---|---|---|---|---|"]
-    for cell, seeds in result.get("methods", {}).items():
-        runs = list(seeds.values())
+    methods = result.get("methods", {})
+    for cell in (cell for cell in METHODS if methods.get(cell)):
+        runs = list(methods[cell].values())
         op = _mean([100 * run["op"] for run in runs], [_op_error(run["matrix"], questions) for run in runs])
-        bwt = _mean([100 * run["bwt"] for run in runs], [_bwt_error(run["matrix"], questions) for run in runs])
+        bwt = _mean(
+            [100 * run["bwt"] for run in runs], [_bwt_error(run["matrix"], questions) for run in runs]
+        )
         costs = f"{runs[0]['samples']} | {runs[0]['optimizer_steps']} | {runs[0]['learning_rate']:g}"
         lines.append(f"| {cell} | {len(runs)} | {op} | {bwt} | {costs} |")
     return "\n".join(lines)
