@@ -96,12 +96,19 @@ def wait_for(process: subprocess.Popen[bytes], path: Path) -> None:
         time.sleep(0.005)
 
 
+def heed_interrupts() -> None:
+    """A shell's background job ignores SIGINT, and so would all that it starts."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_stopped_and_killed_the_same_command_goes_on(
     taught: subprocess.CompletedProcess[str], place: Path
 ) -> None:
     command = [*COMMAND, "learn", "school.yaml", "--learner", "again"]
     for task, stop in ((1, signal.SIGINT), (2, signal.SIGKILL)):
-        with subprocess.Popen(command, cwd=place, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        with subprocess.Popen(
+            command, cwd=place, stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=heed_interrupts
+        ) as process:
             wait_for(process, place / "again" / "work" / f"{task:02d}" / "checkpoint-5" / "complete.json")
             process.send_signal(stop)
             told = process.communicate(timeout=100)[1].decode()
