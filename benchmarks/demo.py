@@ -25,13 +25,19 @@ def read(folder: Path) -> dict[str, Any]:
     folders = [folder / method for method in METHODS if (folder / method / "matrix.json").is_file()]
     moments = folder / "demo.json"
     return {
-        "moments": read_json(moments)["moments"] if moments.is_file() else [],
+        "moments": _moments(moments, folder),
         "first_forgetting_seconds": sum(_spent(folders[0])[:2]),
         "teaching_and_exam_seconds": sum(_spent(folders[0]))
         + sum(sum(_spent(place)[1:]) for place in folders[1:]),
         "methods": {place.name: _method(place) for place in folders},
         "verdict": verdict_lines(folders),
     }
+
+
+def _moments(log: Path, folder: Path) -> list[dict[str, Any]]:
+    """What was said when, with the demo's own folder called `demo` wherever it lay."""
+    said = read_json(log)["moments"] if log.is_file() else []
+    return [{**moment, "said": str(moment["said"]).replace(str(folder), "demo")} for moment in said]
 
 
 def _spent(place: Path) -> list[float]:
