@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 import tiny_school as school
 
 from mezzofanti.continual import Task, TaskStream
@@ -61,3 +62,15 @@ def test_where_everything_fits_nothing_is_said(school_base: Path, tmp_path: Path
     assert left_out_lines(learner.folder.path) == []
     write_report([learner.folder.path], tmp_path / "report.html")
     assert "Left out" not in (tmp_path / "report.html").read_text("utf-8")
+
+
+def test_right_answers_too_long_to_be_given_are_said_once(
+    school_base: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    known = school.task("one", rows=8, questions=2, answer="longer than eight")
+    learner = school.learner(tmp_path / "learner", school_base, "sequential", training=FEW)
+    learner.learn_stream(TaskStream([known]))
+    said = [record.getMessage() for record in caplog.records if record.name.startswith("mezzofanti")]
+    assert said == [
+        "exam of one: 2 of 2 right answers are longer than max_new_tokens=8 and cannot be given whole"
+    ]
