@@ -75,6 +75,7 @@ def test_it_says_what_it_does_and_ends_with_where_to_look(shown: tuple[Path, lis
     assert last[-1] == f"Teach it something of yours: mezzo learn YOUR.jsonl --learner {learners[-1]}"
 
 
+@pytest.mark.timeout(900)
 def test_killed_twice_it_ends_the_same(
     shown: tuple[Path, list[Path], list[str]], demo_base: Path, tmp_path: Path
 ) -> None:

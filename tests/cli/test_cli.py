@@ -101,6 +101,7 @@ def heed_interrupts() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
+@pytest.mark.timeout(900)
 def test_stopped_and_killed_the_same_command_goes_on(
     taught: subprocess.CompletedProcess[str], place: Path
 ) -> None:

@@ -58,6 +58,7 @@ def assert_same(folder: Path, whole: Learner) -> None:
     assert histories[0] == histories[1]
 
 
+@pytest.mark.timeout(900)
 def test_killed_again_and_again_it_ends_the_same(
     processes: Any, learned: Learned, school_base: Path, tmp_path: Path
 ) -> None:
