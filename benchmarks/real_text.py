@@ -7,13 +7,11 @@ One learner and one seed a recipe: it shows that real text goes through, and is 
 
 from __future__ import annotations
 
-import sys
-import time
 from pathlib import Path
 from typing import Any
 
 from benchmarks.lock import machine_lock
-from benchmarks.record import REPOSITORY, RESULTS, WORK, circumstances
+from benchmarks.record import REPOSITORY, RESULTS, WORK, circumstances, tell
 from mezzofanti.continual import LearnerFolder
 from mezzofanti.files import write_json
 from mezzofanti.schooling import teach_recipe
@@ -25,7 +23,7 @@ RESULT = RESULTS / "real_text.json"
 def run(name: str) -> dict[str, Any]:
     """Teach the learner of one recipe and say what it found."""
     folder = WORK / "real_text" / name
-    matrix = teach_recipe(REPOSITORY / "recipes" / f"{name}.yaml", folder, _progress)
+    matrix = teach_recipe(REPOSITORY / "recipes" / f"{name}.yaml", folder, tell)
     place = LearnerFolder(folder)
     return {
         "recipe": f"recipes/{name}.yaml",
@@ -42,15 +40,6 @@ def _examples(place: LearnerFolder) -> list[dict[str, Any]]:
 
     last = place.task_folders()[-1]
     return list(read_jsonl(last / "answers.jsonl"))[:6]
-
-
-_said = [0.0]
-
-
-def _progress(what: str, done: int, total: int) -> None:
-    if done == total or time.monotonic() - _said[0] > 20:
-        _said[0] = time.monotonic()
-        print(f"{time.strftime('%H:%M:%S')}  {what}: {done}/{total}", file=sys.stderr, flush=True)
 
 
 def main() -> None:

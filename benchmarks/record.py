@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import platform
 import sys
+import time
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-__all__ = ["RESULTS", "WORK", "circumstances"]
+__all__ = ["RESULTS", "WORK", "circumstances", "tell"]
 
 REPOSITORY = Path(__file__).parent.parent
 RESULTS = REPOSITORY / "benchmarks" / "results"
@@ -52,3 +53,13 @@ def _processor() -> str:
         return platform.processor() or platform.machine()
     names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.machine()
+
+
+_said = [0.0]
+
+
+def tell(what: str, done: int, total: int) -> None:
+    """Say on stderr how far a run is: at its ends, and every twenty seconds between."""
+    if done == total or time.monotonic() - _said[0] > 20:
+        _said[0] = time.monotonic()
+        print(f"{time.strftime('%H:%M:%S')}  {what}: {done}/{total}", file=sys.stderr, flush=True)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import shutil
-import sys
-import time
 from pathlib import Path
 
+from benchmarks.record import tell
 from benchmarks.school.setting import (
     ADAPTERS,
     FOLDER,
@@ -79,7 +78,7 @@ def _take_over(searched: Path, folder: Path, tasks: TaskStream) -> None:
     unknown = [
         index for index, task in enumerate(LearnerFolder(temporary).task_folders()) if not _copy_exam(task)
     ]
-    Learner.open(temporary, progress=_progress).evaluate(tasks, only=unknown)
+    Learner.open(temporary, progress=tell).evaluate(tasks, only=unknown)
     temporary.replace(folder)
 
 
@@ -120,7 +119,7 @@ def learner(cell: str, seed: int, rate: float, folder: Path) -> Learner:
         training=TrainingSettings(learning_rate=rate, per_device_eval_batch_size=120),
         memory_rows=MEMORY_ROWS,
         seed=seed,
-        progress=_progress,
+        progress=tell,
     )
 
 
@@ -131,12 +130,3 @@ def _share_before(kin: Path, folder: Path) -> None:
     if known and not target.exists():
         shutil.copytree(known[0].parent, target.with_name(".before.tmp"), dirs_exist_ok=True)
         target.with_name(".before.tmp").replace(target)
-
-
-_said = [0.0]
-
-
-def _progress(what: str, done: int, total: int) -> None:
-    if done == total or time.monotonic() - _said[0] > 20:
-        _said[0] = time.monotonic()
-        print(f"{time.strftime('%H:%M:%S')}  {what}: {done}/{total}", file=sys.stderr, flush=True)
