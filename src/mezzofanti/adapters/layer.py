@@ -189,6 +189,11 @@ class Linear(nn.Module, MaloraLayer):
     def _gates(self, name: str, logits_TE: Tensor) -> Tensor:
         routing = self.routing[name]
         gates_TE, probabilities_TE, chosen_TE = gate(logits_TE, routing.top_k, routing.normalise)
+        for observer in self.context.observers:
+            weights_T = self.context.weights(len(gates_TE), like=gates_TE)
+            observer(
+                self.layer_name, name, gates_TE.detach(), probabilities_TE.detach(), chosen_TE, weights_T
+            )
         if not (self.training and routing.balance and torch.is_grad_enabled()):
             return gates_TE
         weights_T = self.context.weights(len(gates_TE), like=gates_TE)

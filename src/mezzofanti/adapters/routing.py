@@ -9,13 +9,17 @@ Sources: gates, Eq. 4-5 of MALoRA (arXiv:2410.22782v1); load balance, Eq. 4-6 of
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor
 
-__all__ = ["RoutingContext", "attach", "choose", "gate", "load_balance"]
+__all__ = ["Observer", "RoutingContext", "attach", "choose", "gate", "load_balance"]
+
+Observer = Callable[[str, str, Tensor, Tensor, Tensor, Tensor | None], None]
+"""Takes the layer's name, the adapter's name, gates, probabilities, chosen mask (each T, E) and weights (T) or None."""
 
 
 def choose(probabilities_TE: Tensor, top_k: int) -> Tensor:
@@ -90,10 +94,13 @@ class RoutingContext:
     Attributes:
         scale: Factor on the load-balance term: 1 / gradient_accumulation_steps where the trainer divides its loss so,
             or the loss scale of a float16 gradient scaler.
+        observers: Called in every adapted layer with what its router chose, detached: telemetry and calibration
+            listen here. Empty, they cost nothing.
     """
 
     scale: float = 1.0
     mask: Tensor | None = field(default=None, repr=False)
+    observers: list[Observer] = field(default_factory=list, repr=False)
 
     def __call__(self, module: Any, arguments: tuple[Any, ...], named: dict[str, Any]) -> None:
         """Remember which tokens count: two-dimensional masks only, others say nothing about padding."""
