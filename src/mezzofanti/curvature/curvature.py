@@ -13,9 +13,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from mezzofanti.curvature.dual import share_inside
 from mezzofanti.curvature.measures import Field, evaluate
 from mezzofanti.curvature.mesh import Floats, Mesh
 from mezzofanti.curvature.operator import AreaOperator
+from mezzofanti.curvature.regions import Inside, Intervals, region
 from mezzofanti.errors import ConfigurationError
 
 __all__ = ["NodalMeasure", "mean_curvature_measure", "nodal_values"]
@@ -32,28 +34,41 @@ class NodalMeasure:
         """Return the mass of all interior nodes: the flux of g through the innermost ring of cells."""
         return float(self.masses.sum())
 
+    def mass(
+        self,
+        *,
+        box: Intervals | None = None,
+        disc: tuple[Sequence[float] | float, float] | None = None,
+        inside: Inside | None = None,
+    ) -> float:
+        """Return the mass of a region, each node's mass spread evenly over its dual cell.
+
+        box: one interval a coordinate, ((x0, x1), (y0, y1)). disc: a center and a radius. inside: a function of
+        arrays x, y that says which points belong. Raises ConfigurationError unless exactly one is given.
+        """
+        return float(share_inside(self.mesh, region(box, disc, inside)) @ self.masses)
+
     def in_box(self, lower: Sequence[float], upper: Sequence[float]) -> float:
-        """Return the mass of a box; a node on a side counts half, on a corner a quarter."""
-        slack = 1e-9 * self.mesh.diameter
-        inside = np.ones(len(self.masses))
-        for axis in range(2):
-            x = self.mesh.points[:, axis]
-            for gap in (x - lower[axis], upper[axis] - x):
-                inside *= np.where(np.abs(gap) <= slack, 0.5, gap > 0)
-        return float(inside @ self.masses)
+        """Return the mass of the box between two opposite corners."""
+        return self.mass(box=tuple(zip(lower, upper, strict=True)))
 
     def in_disc(self, center: Sequence[float], radius: float) -> float:
-        """Return the mass of a disc; a node on its circle counts half."""
-        gap = radius - np.linalg.norm(self.mesh.points - np.asarray(center), axis=1)
-        weight = np.where(np.abs(gap) <= 1e-9 * self.mesh.diameter, 0.5, gap > 0)
-        return float(weight @ self.masses)
+        """Return the mass of a disc."""
+        return self.mass(disc=(center, radius))
 
 
-def mean_curvature_measure(mesh: Mesh, u: ArrayLike | Field) -> NodalMeasure:
+def mean_curvature_measure(u: ArrayLike | Field | Mesh, mesh: Mesh | ArrayLike | Field) -> NodalMeasure:
     """Return the discrete mean curvature measure of the graph of u: values (N,) at nodes, or a function of x, y.
 
+    The two arguments may come in either order.
     Raises ConfigurationError for the wrong number of values, or values that are not finite.
     """
+    if isinstance(u, Mesh):
+        u, mesh = mesh, u
+    if not isinstance(mesh, Mesh) or isinstance(u, Mesh):
+        raise ConfigurationError(
+            "A measure needs a function and a mesh.", cure="Call mean_curvature_measure(u, mesh)."
+        )
     heights = nodal_values(mesh, u, "u")
     masses = -AreaOperator(mesh).residual(heights, np.zeros(len(heights)))
     masses[mesh.boundary] = 0.0

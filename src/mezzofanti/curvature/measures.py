@@ -157,12 +157,10 @@ def density(value: float | Field, name: str = "") -> Measure:
     return Measure((Density(_field(value), name or _name(value)),))
 
 
-def on_curve(
-    vertices: ArrayLike, mass_per_length: float | Field, *, closed: bool = False, name: str = ""
-) -> Measure:
+def on_curve(vertices: ArrayLike, weight: float | Field, *, closed: bool = False, name: str = "") -> Measure:
     """Return a mass along the polygonal line through `vertices` (K, 2).
 
-    mass_per_length: a number, or a function of arrays x, y. A crease of slope s on both sides carries
+    weight: mass a unit of length, a number or a function of arrays x, y. A crease of slope s on both sides carries
     2 s / sqrt(1 + s^2), so more than 2 a unit of length is never the curvature of a surface.
     Raises ConfigurationError for fewer than two points, and for a curve that is one point (an atom).
     """
@@ -175,7 +173,7 @@ def on_curve(
     points = np.vstack([points, points[:1]]) if closed else points
     if np.ptp(points, axis=0).max() == 0:
         raise _no_atoms(points[0], None)
-    return Measure((Curve(points, _field(mass_per_length), name or _name(mass_per_length)),))
+    return Measure((Curve(points, _field(weight), name or _name(weight)),))
 
 
 def point_mass(point: Sequence[float], mass: float) -> Measure:

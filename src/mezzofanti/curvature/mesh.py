@@ -49,24 +49,31 @@ class Mesh:
     @classmethod
     def rectangle(
         cls,
-        lower: Sequence[float] = (0.0, 0.0),
-        upper: Sequence[float] = (1.0, 1.0),
-        divisions: int | tuple[int, int] = 32,
+        x: Sequence[float] = (0.0, 1.0),
+        y: Sequence[float] = (0.0, 1.0),
+        divisions: int | tuple[int, int] | None = None,
+        *,
+        cells: int | tuple[int, int] = 32,
     ) -> Mesh:
-        """Return a uniform mesh of right triangles on the rectangle between two opposite corners.
+        """Return a uniform mesh of right triangles on the intervals x and y, with so many cells along each.
 
-        Even divisions are halved as often as they go, so that a solver may begin on a coarse mesh.
+        Even numbers of cells are halved as often as they go, so that a solver may begin on a coarse mesh.
+        An older form, rectangle(lower corner, upper corner, divisions), is still understood.
         """
-        across, up = (divisions, divisions) if isinstance(divisions, int) else divisions
-        if not (across >= 1 and up >= 1 and upper[0] > lower[0] and upper[1] > lower[1]):
+        if divisions is not None:
+            lower, upper = ((0.0, 0.0), (1.0, 1.0)) if (x, y) == ((0.0, 1.0), (0.0, 1.0)) else (x, y)
+            x, y, cells = (lower[0], upper[0]), (lower[1], upper[1]), divisions
+        across, up = (cells, cells) if isinstance(cells, int) else cells
+        if not (across >= 1 and up >= 1 and x[1] > x[0] and y[1] > y[0]):
             raise ConfigurationError(
-                f"A rectangle from {tuple(lower)} to {tuple(upper)} with {across} x {up} divisions is empty.",
-                cure="Give the lower left corner, then the upper right one, and at least one division.",
+                f"A rectangle of x from {x[0]:g} to {x[1]:g} and y from {y[0]:g} to {y[1]:g} with {across} x {up} "
+                "cells is empty.",
+                cure="Give increasing intervals, such as rectangle((-1, 1), (-1, 1), cells=64), and at least one cell.",
             )
         times = 0
         while across % 2 == 0 and up % 2 == 0 and min(across, up) > COARSEST:
             across, up, times = across // 2, up // 2, times + 1
-        return _grid(lower, upper, across, up).refined(times)
+        return _grid((x[0], y[0]), (x[1], y[1]), across, up).refined(times)
 
     @classmethod
     def disc(cls, radius: float = 1.0, center: Sequence[float] = (0.0, 0.0), refinement: int = 5) -> Mesh:
