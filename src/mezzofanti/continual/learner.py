@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 __all__ = ["Learner"]
 
 Progress = Callable[[str, int, int], None]
+SAMPLE_ROWS = 12
 
 
 class Learner:
@@ -227,8 +228,15 @@ class Learner:
         shutil.rmtree(temporary, ignore_errors=True)
         pupil.save(temporary / "adapter")
         write_jsonl(temporary / "metrics.jsonl", [{"task": task.name, **row} for row in log])
+        self._write_routing(temporary, pupil, task)
         write_json(temporary / "record.json", record)
         temporary.replace(work / "trained")
+
+    def _write_routing(self, folder: Path, pupil: Pupil, task: Task) -> None:
+        groups = {one.name: one.train[:SAMPLE_ROWS] for one in (*self.stream_learned(), task)}
+        rows = pupil.routing(groups)
+        if rows:
+            write_json(folder / "routing.json", {"schema": 1, "groups": rows})
 
     def _examine_learned(self, index: int, task: Task, stream: TaskStream, trained: Path) -> None:
         self._pupil_after(index)
@@ -237,7 +245,9 @@ class Learner:
         marks = {"rows": fingerprint(task.train), "exam": fingerprint(task.test)}
         record = {**read_json(trained / "record.json"), **marks}
         write_questions(trained, task)
-        write_jsonl(trained / "sample-rows.jsonl", [s.model_dump(mode="json") for s in task.train[:12]])
+        write_jsonl(
+            trained / "sample-rows.jsonl", [s.model_dump(mode="json") for s in task.train[:SAMPLE_ROWS]]
+        )
         write_json(trained / "record.json", {**record, "exam_seconds": time.perf_counter() - started})
         write_answers(trained, answers)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -93,11 +93,21 @@ class Pupil:
                 work=work,
                 seed=seed,
                 progress=progress,
+                watchers=_watchers(self.adapter),
             )
             outer = _outer(method, self.training)
         self.index = before + 1
         record = _record(self.model, batches, outer, len(old), (dropped, forgotten), self.training)
         return record, [*log, *_rounds(journal)]
+
+    def routing(self, groups: Mapping[str, Sequence[Sample]]) -> list[dict[str, Any]]:
+        """What the routers choose for the answers in the rows of each task and language; empty without routers."""
+        if not self.adapter.routed:
+            return []
+        from mezzofanti.continual.routing import routing_of
+
+        length = self.training.max_length
+        return routing_of(self.model, self.tokenizer, groups, max_length=length)
 
     def fitting(self, samples: Sequence[Sample]) -> list[Sample]:
         """The samples that are not too long to be learned."""
@@ -137,6 +147,14 @@ class Pupil:
         """Write the adapter as a PEFT folder, with the tokenizer it was trained with."""
         self.model.save_pretrained(folder)
         self.tokenizer.save_pretrained(folder)
+
+
+def _watchers(adapter: AdapterSettings) -> list[Any]:
+    if not adapter.routed:
+        return []
+    from mezzofanti.adapters.telemetry import RoutingTelemetry
+
+    return [RoutingTelemetry()]
 
 
 @contextlib.contextmanager

@@ -78,6 +78,11 @@ class AdapterSettings(Record):
             )
         return self
 
+    @property
+    def routed(self) -> bool:
+        """Whether the adapter has routers."""
+        return self.type == "malora"
+
     def build(self, model: Any) -> Any:
         """The PEFT config for `model`: every linear layer but the head.
 

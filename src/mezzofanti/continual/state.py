@@ -5,7 +5,7 @@
     history.jsonl, metrics.jsonl    one line a task; one line a log
     tasks/00-before/                the exam before any training
     tasks/02-french/                adapter/, answers.jsonl, scores.json, record.json, metrics.jsonl,
-                                    questions.jsonl, sample-rows.jsonl
+                                    questions.jsonl, sample-rows.jsonl, routing.json (adapters with routers)
     memory/02-french.jsonl          rows remembered
     work/                           a running task's checkpoints; deleted when the task ends
     learner.lock                    held by whoever teaches or examines it (`lock.py`)

@@ -34,10 +34,12 @@ def train(
     work: Path,
     seed: int,
     progress: Progress | None = None,
+    watchers: Sequence[TrainerCallback] = (),
 ) -> list[dict[str, Any]]:
     """Train `model` on `batches` (lists of encoded rows, one optimizer step each); return the log.
 
-    `work` holds the checkpoints; where it holds a whole one, training goes on from there.
+    `work` holds the checkpoints; where it holds a whole one, training goes on from there. `watchers` may add to the
+    log, and change nothing else.
     """
     rows = [dict(row) for batch in batches for row in batch]
     trainer = _LessonTrainer(
@@ -46,7 +48,7 @@ def train(
         train_dataset=rows,
         data_collator=DataCollatorForSeq2Seq(tokenizer, label_pad_token_id=IGNORE),
         processing_class=tokenizer,
-        callbacks=[*method.callbacks(), _Marker(), *([_Progress(progress)] if progress else [])],
+        callbacks=[*method.callbacks(), *watchers, _Marker(), *([_Progress(progress)] if progress else [])],
     )
     trainer.method = method
     trainer.remove_callback(PrinterCallback)

@@ -11,6 +11,7 @@ from mezzofanti.files import write_text
 from mezzofanti.report import figures, names
 from mezzofanti.report.asked import ask
 from mezzofanti.report.reading import Reading, read_learners
+from mezzofanti.report.routing import routing
 from mezzofanti.report.tables import costs, groups, left_out, matrices, memory, origin, samples, settings
 from mezzofanti.report.verdict import verdict
 
@@ -70,6 +71,7 @@ def _content(readings: list[Reading], title: str, notes: Sequence[str]) -> dict[
         ],
         "matrices": matrices(readings),
         "groups": groups(readings),
+        "routing": routing(readings),
         "samples": samples(readings),
         "memory": memory(readings),
         "settings": settings(readings),

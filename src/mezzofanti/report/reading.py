@@ -17,7 +17,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 from mezzofanti.errors import ConfigurationError, DataError
 from mezzofanti.files import read_json, read_jsonl
 
-__all__ = ["Answer", "Finished", "Reading", "SampleRow", "read_learner", "read_learners"]
+__all__ = ["Answer", "Finished", "Reading", "Routed", "SampleRow", "read_learner", "read_learners"]
 
 SCHEMA = 1
 
@@ -72,6 +72,16 @@ class SampleRow(_Row):
     skill: str = ""
 
 
+class Routed(_Row):
+    """What the routers of an adapter chose for a few rows of one task and language; `load[router][expert]`."""
+
+    task: str
+    language: str = ""
+    rows: int = 0
+    routing_entropy: float = 0.0
+    load: dict[str, tuple[float, ...]]
+
+
 class _Matrix(_Row):
     schema_: int = SCHEMA
     method: str
@@ -106,6 +116,7 @@ class Reading:
     samples: dict[str, tuple[SampleRow, ...]] = field(default_factory=dict)
     memory: dict[str, int] = field(default_factory=dict)
     settings: dict[str, Any] = field(default_factory=dict)
+    routing: tuple[Routed, ...] = ()
     beyond: tuple[str, ...] = ()
 
     @property
@@ -155,6 +166,7 @@ def _cut(reading: Reading, count: int) -> Reading:
         exams=tuple(tuple(a for a in exam if a.task in tasks) for exam in reading.exams[: count + 1]),
         samples={task: reading.samples[task] for task in tasks},
         memory={task: reading.memory[task] for task in tasks},
+        routing=_routing(reading.folder, count),
         beyond=reading.tasks[count:],
     )
 
@@ -185,6 +197,7 @@ def read_learner(folder: Path) -> Reading:
         samples={task: _samples(folder, index) for index, task in enumerate(matrix.tasks, 1)},
         memory={task: _memory(folder, index) for index, task in enumerate(matrix.tasks, 1)},
         settings=_settings(folder / "learner.yaml"),
+        routing=_routing(folder, len(matrix.rows) - 1),
     )
 
 
@@ -242,6 +255,19 @@ def _samples(folder: Path, index: int) -> tuple[SampleRow, ...]:
 def _memory(folder: Path, index: int) -> int:
     found = sorted((folder / "memory").glob(f"{index:02d}-*.jsonl"))
     return sum(1 for _ in read_jsonl(found[0], torn_tail=True)) if found else 0
+
+
+def _routing(folder: Path, index: int) -> tuple[Routed, ...]:
+    """What the routers chose after task `index`; adapters without routers wrote nothing."""
+    path = _task_folder(folder, index) / "routing.json"
+    if not path.is_file():
+        return ()
+    raw = read_json(path)
+    if not isinstance(raw, dict) or not isinstance(raw.get("groups"), list):
+        raise DataError(f"{path} does not hold groups.", cure="Mend or remove it.")
+    _check_schema(path, raw)
+    groups = [_parse(path, row, Routed, number) for number, row in enumerate(raw["groups"], 1)]
+    return tuple(group for group in groups if group.load)
 
 
 def _settings(path: Path) -> dict[str, Any]:
