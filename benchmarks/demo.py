@@ -1,6 +1,7 @@
 """How long the demo takes and what it shows.
 
 python -m benchmarks.demo                    run it in work/demo; -> benchmarks/results/demo.json
+python -m benchmarks.demo --quick            the short one in work/demo-quick; -> "quick" in the same file
 python -m benchmarks.demo --folder demo      read a demo that has been run
 """
 
@@ -13,7 +14,7 @@ from typing import Any
 from benchmarks.lock import machine_lock
 from benchmarks.record import RESULTS, WORK, circumstances
 from mezzofanti.continual import LearnerFolder
-from mezzofanti.demo import METHODS, DemoPlan, run
+from mezzofanti.demo import METHODS, QUICK, DemoPlan, run
 from mezzofanti.files import read_json, write_json
 from mezzofanti.report import verdict_lines
 
@@ -61,13 +62,24 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--folder", type=Path, help="a demo that has been run")
+    parser.add_argument("--quick", action="store_true", help="one method beside Sequential")
     options = parser.parse_args()
-    folder = options.folder or WORK / "demo"
+    folder = options.folder or WORK / ("demo-quick" if options.quick else "demo")
     if options.folder is None:
         with machine_lock("python -m benchmarks.demo"):
-            run(folder, DemoPlan())
-    write_json(RESULT, {"schema": 1, **circumstances("python -m benchmarks.demo"), **read(folder)})
-    print("\n".join(read(folder)["verdict"]))
+            run(folder, DemoPlan(methods=QUICK if options.quick else METHODS))
+    found = read(folder)
+    write_json(RESULT, _result(found, quick=options.quick))
+    print("\n".join(found["verdict"]))
+
+
+def _result(found: dict[str, Any], *, quick: bool) -> dict[str, Any]:
+    """The result file with what was found put in its place; the other demo's figures stay."""
+    known = read_json(RESULT) if RESULT.is_file() else {}
+    if quick:
+        return {**known, "quick": {**circumstances("python -m benchmarks.demo --quick"), **found}}
+    kept = {"quick": known["quick"]} if "quick" in known else {}
+    return {"schema": 1, **circumstances("python -m benchmarks.demo"), **found, **kept}
 
 
 if __name__ == "__main__":
