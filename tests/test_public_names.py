@@ -23,7 +23,7 @@ PUBLIC = {
     "mezzofanti.corpus": (
         "BuildReport Guard OfflineTeacher OpenAITeacher Recipe Reject Reply Request Teacher build select"
     ),
-    "mezzofanti.adapters": "MaloraConfig MaloraModel",
+    "mezzofanti.adapters": "Folded MaloraConfig MaloraModel fold",
     "mezzofanti.continual": (
         "AccuracyMatrix AdapterSettings Learner LearnerFolder Memory Task TaskStream TrainingSettings"
     ),

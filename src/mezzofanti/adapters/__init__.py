@@ -7,9 +7,10 @@ Importing this package registers it: from then on `peft.get_peft_model`, `PeftMo
 from __future__ import annotations
 
 from mezzofanti.adapters.config import MaloraConfig
+from mezzofanti.adapters.folding import Folded, fold
 from mezzofanti.adapters.model import MaloraModel
 from mezzofanti.adapters.registration import register_malora
 
-__all__ = ["MaloraConfig", "MaloraModel"]
+__all__ = ["Folded", "MaloraConfig", "MaloraModel", "fold"]
 
 register_malora()

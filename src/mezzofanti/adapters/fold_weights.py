@@ -1,0 +1,153 @@
+"""The algebra of folding: a mixture whose gates do not depend on the token is a plain LoRA.
+
+For fixed gates w, sum_t w_t B_t P_t S_A = B C S_A with C = diag(w) P, the gates repeated over each expert's rows
+(Eq. 6-7 of MALoRA, arXiv:2410.22782v1). So A = S_A and B C is the B of a LoRA of rank d: exact, and without an SVD,
+because the experts share S_A. Experts that share nothing (MoLoRA) are the same with P the identity: their
+A_1, ..., A_N lie one under another, and the rank is N * r.
+
+Shape letters: see `routing`. For experts that share nothing D = F.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from peft.tuners.tuners_utils import BaseTunerLayer
+from torch import Tensor, nn
+
+from mezzofanti.errors import ConfigurationError, nearest
+
+__all__ = ["Factors", "Mixture", "base_of", "layers_of", "mixtures_of", "sole_adapter", "truncate"]
+
+
+@dataclass(frozen=True)
+class Factors:
+    """A LoRA of one linear map with scale 1: `A` (D, I) and `B` (O, D), float32."""
+
+    A: Tensor
+    B: Tensor
+
+    @property
+    def rank(self) -> int:
+        """Rows of A."""
+        return self.A.shape[0]
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """The weights of one routed adapter in one layer, in float64, and its scale.
+
+    `shared_DI` is S_A, `coefficients_FD` the stacked P, `expansion_OF` the stacked B.
+    """
+
+    shared_DI: Tensor
+    coefficients_FD: Tensor
+    expansion_OF: Tensor
+    experts: int
+    scale: float
+
+    def gated(self, gates_E: Tensor) -> Tensor:
+        """Return C = diag(w) P (F, D) for fixed gates (E)."""
+        rank = self.coefficients_FD.shape[0] // self.experts
+        gates_F = gates_E.to(self.coefficients_FD).repeat_interleave(rank)
+        return gates_F.unsqueeze(-1) * self.coefficients_FD
+
+    def factors(self, mixed_FD: Tensor) -> Factors:
+        """Return the LoRA B C S_A for C = `mixed_FD`, its scale taken into B."""
+        expansion_OD = self.scale * (self.expansion_OF @ mixed_FD)
+        return Factors(self.shared_DI.float(), expansion_OD.float())
+
+
+def base_of(model: Any) -> nn.Module:
+    """The transformers model with the adapted layers in it: names of layers begin there."""
+    base: nn.Module = model.get_base_model() if hasattr(model, "get_base_model") else model
+    return base
+
+
+def layers_of(model: nn.Module) -> dict[str, Any]:
+    """Return the layers with a mixture by their name in the base model, as PEFT's weight files name them."""
+    return {
+        name: module
+        for name, module in base_of(model).named_modules()
+        if isinstance(module, BaseTunerLayer) and (hasattr(module, "malora_S") or hasattr(module, "molora_A"))
+    }
+
+
+def sole_adapter(model: nn.Module, adapter: str | None = None) -> str:
+    """Return the name of the mixture to fold: `adapter`, or the active one.
+
+    Raises `ConfigurationError` where there is no mixture, none of that name, or another one answers beside it.
+    """
+    layers = layers_of(model).values()
+    if not layers:
+        raise ConfigurationError(
+            f"fold: the {type(model).__name__} has no mixture of experts to fold.",
+            cure="Give the model that get_peft_model made with a MaloraConfig or MoloraConfig.",
+        )
+    known = {name: None for layer in layers for name in _adapters(layer)}
+    active = list(dict.fromkeys(name for layer in layers for name in layer.active_adapters if name in known))
+    chosen = adapter or (active[0] if active else next(iter(known)))
+    if chosen not in known:
+        raise ConfigurationError(f"fold: there is no adapter {chosen!r}.", cure=nearest(chosen, known))
+    if active != [chosen]:
+        raise ConfigurationError(
+            f"fold: {chosen!r} is to be folded, and active are: {', '.join(active) or 'none'}.",
+            cure=f"Call set_adapter({chosen!r}) first.",
+        )
+    return chosen
+
+
+def _adapters(layer: Any) -> list[str]:
+    return list(layer.malora_S if hasattr(layer, "malora_S") else layer.molora_A)
+
+
+def mixtures_of(model: nn.Module, adapter: str) -> dict[str, Mixture]:
+    """Return the weights of `adapter` layer by layer."""
+    return {
+        name: _mixture(layer, adapter)
+        for name, layer in layers_of(model).items()
+        if adapter in _adapters(layer)
+    }
+
+
+@torch.no_grad()
+def _mixture(layer: Any, adapter: str) -> Mixture:
+    experts = layer.routing[adapter].num_experts
+    if hasattr(layer, "malora_S"):
+        names = ("malora_S", "malora_P", "malora_B")
+        shared_DI, coefficients_FD, expansion_OF = (getattr(layer, name)[adapter].double() for name in names)
+    else:
+        shared_DI, expansion_OF = layer.molora_A[adapter].double(), layer.molora_B[adapter].double()
+        coefficients_FD = torch.eye(len(shared_DI), dtype=torch.float64, device=shared_DI.device)
+    return Mixture(
+        shared_DI,
+        coefficients_FD,
+        expansion_OF,
+        experts,
+        layer.scaling[adapter],
+    )
+
+
+@torch.no_grad()
+def truncate(factors: Factors, rank: int) -> tuple[Factors, float]:
+    """Return the nearest LoRA of `rank`, and ||difference||_F / ||B A||_F (0 where nothing was cut).
+
+    The SVD of B A is that of the small R_B R_A^T, where B = Q_B R_B and A^T = Q_A R_A (Eckart and Young, 1936). Each
+    half gets the root of the singular values.
+    """
+    if rank >= factors.rank:
+        return factors, 0.0
+    left, right = torch.linalg.qr(factors.B.double()), torch.linalg.qr(factors.A.double().mT)
+    u, values, vt = torch.linalg.svd(left.R @ right.R.mT, full_matrices=False)
+    root = values[:rank].sqrt()
+    b = (left.Q @ u[:, :rank]) * root
+    a = root.unsqueeze(-1) * (vt[:rank] @ right.Q.mT)
+    whole = values.square().sum().sqrt()
+    lost = float(values[rank:].square().sum().sqrt() / whole) if whole > 0 else 0.0
+    return Factors(_padded(a, rank).float(), _padded(b.mT, rank).mT.contiguous().float()), lost
+
+
+def _padded(rows: Tensor, count: int) -> Tensor:
+    return torch.cat([rows, rows.new_zeros(count - len(rows), rows.shape[1])]) if len(rows) < count else rows
