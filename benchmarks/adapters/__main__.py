@@ -1,0 +1,40 @@
+"""The benchmarks of the adapters: MALoRA against LoRA, and against other mixtures.
+
+    python -m benchmarks.adapters parameters     how many parameters are trained, by formula and counted
+    python -m benchmarks.adapters speed          how long a training step is, and what it keeps in memory
+    python -m benchmarks.adapters quality        what is learned from mixed tasks, cell by cell; hours
+
+Each says more with --help. Results are JSON in benchmarks/results.
+"""
+
+from __future__ import annotations
+
+import argparse
+from types import ModuleType
+
+from benchmarks.adapters import parameters, quality, speed
+
+BENCHMARKS: dict[str, ModuleType] = {"parameters": parameters, "speed": speed, "quality": quality}
+
+
+def main() -> None:
+    """Run the benchmark that is asked for."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    commands = parser.add_subparsers(dest="benchmark", required=True)
+    for name, module in BENCHMARKS.items():
+        said = (module.__doc__ or "").strip()
+        command = commands.add_parser(
+            name,
+            help=said.split("\n")[0],
+            description=said,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        module.add_options(command)
+    options = parser.parse_args()
+    BENCHMARKS[options.benchmark].main(options)
+
+
+if __name__ == "__main__":
+    main()

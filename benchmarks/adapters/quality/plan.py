@@ -1,0 +1,164 @@
+"""Which jobs, in which order: single tasks for the gate, a search for every contestant, cells; all resumable.
+
+Every job is a process of its own. The result file is written after each one, so that a plan that was stopped, by
+hand or because its minutes are over, shows what there is.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from benchmarks.adapters.quality.setting import Job, Setting
+from benchmarks.record import circumstances
+from mezzofanti.bases import resolve
+from mezzofanti.files import read_json, write_json
+
+__all__ = ["Plan", "best_rate", "next_rate"]
+
+COMMAND = "python -m benchmarks.adapters quality"
+Runner = Callable[[Job], None]
+
+
+class OutOfTime(Exception):
+    """The minutes are over: nothing new is begun."""
+
+
+class Plan:
+    """Runs what is missing. `minutes` is when no further job is begun (None: never); the running ones end.
+
+    `begin` runs one job to its end in whatever way, and leaves `found.json` in the job's place.
+    """
+
+    def __init__(
+        self, setting: Setting, begin: Runner, *, workers: int = 1, minutes: float | None = None
+    ) -> None:
+        self.setting, self.begin, self.workers = setting, begin, workers
+        self.deadline = None if minutes is None else time.monotonic() + 60 * minutes
+        self.result: dict[str, Any] = self._head()
+
+    def study(self, study: str, contestants: Sequence[str], seeds: Sequence[int]) -> bool:
+        """Run a study's search and cells for some contestants; return False where time ran out before the end."""
+        try:
+            self._search(study, contestants)
+            self._pool(self._singles(study))
+            for seed in seeds:
+                repeated = self.setting.repeated
+                chosen = [name for name in contestants if seed == 0 or name in repeated]
+                self._pool([self._cell(study, name, name, seed) for name in chosen])
+        except OutOfTime:
+            return False
+        finally:
+            self.write()
+        return True
+
+    def variants(self, study: str, named: dict[str, str]) -> bool:
+        """Run cells of further contestants with seed 0, each at the rate that was searched for a kin of its."""
+        try:
+            self._search(study, sorted(set(named.values())))
+            self._pool([self._cell(study, name, kin, 0) for name, kin in named.items()])
+        except OutOfTime:
+            return False
+        finally:
+            self.write()
+        return True
+
+    def _search(self, study: str, contestants: Sequence[str]) -> None:
+        """Try the same rates for all; where the best lies at an edge, one further rate beyond it, until it does not."""
+        jobs = [Job("search", study, name, 0, rate) for name in contestants for rate in self.setting.rates]
+        self._pool(jobs)
+        while further := list(self._beyond(study, contestants)):
+            self._pool(further)
+
+    def _beyond(self, study: str, contestants: Sequence[str]) -> Iterator[Job]:
+        for name in contestants:
+            rate = next_rate(self._scores(study, name), self.setting.most_rates)
+            if rate is not None:
+                yield Job("search", study, name, 0, rate)
+
+    def _scores(self, study: str, name: str) -> dict[float, float]:
+        found = self._found(study).get("search", {}).get(name, {})
+        return {float(rate): score for rate, score in found.items()}
+
+    def _cell(self, study: str, name: str, kin: str, seed: int) -> Job:
+        return Job("cell", study, name, seed, best_rate(self._scores(study, kin)))
+
+    def _singles(self, study: str) -> list[Job]:
+        """Every task alone, at the rate of LoRA of equal parameters, or of whichever contestant has been searched."""
+        searched = self._found(study)["search"]
+        kin = "lora-equal" if "lora-equal" in searched else next(iter(searched))
+        rate = best_rate(self._scores(study, kin))
+        return [Job("single", study, task, 0, rate) for task in self.setting.names(study)]
+
+    def _pool(self, jobs: Sequence[Job]) -> None:
+        with ThreadPoolExecutor(self.workers) as pool:
+            for _ in pool.map(self._do, jobs):
+                self.write()
+
+    def _do(self, job: Job) -> None:
+        if (self.setting.place(job) / "found.json").is_file():
+            return
+        if self.deadline is not None and time.monotonic() > self.deadline:
+            raise OutOfTime
+        self.begin(job)
+
+    def write(self) -> None:
+        """Collect what every job found and write the result."""
+        for study in self.setting.studies:
+            self._collect(study)
+        write_json(self.setting.result, self.result)
+
+    def _found(self, study: str) -> dict[str, Any]:
+        self._collect(study)
+        found: dict[str, Any] = self.result["studies"][study]
+        return found
+
+    def _collect(self, study: str) -> None:
+        found = self.result["studies"].setdefault(study, {})
+        found["tasks"], found["epochs"] = self.setting.names(study), self.setting.studies[study].epochs
+        for path in sorted((self.setting.folder / study).glob("*/found.json")):
+            one = read_json(path)
+            kind, rest = path.parent.name.split("-", 1)
+            name, end = rest.rsplit("-seed-", 1)
+            seed, rate = end.split("-", 1)
+            if kind == "search":
+                mean = sum(one["scores"].values()) / len(one["scores"])
+                found.setdefault("search", {}).setdefault(name, {})[rate] = mean
+            elif kind == "single":
+                found.setdefault("single", {})[name] = one
+            else:
+                found.setdefault("cells", {}).setdefault(name, {})[seed] = one
+
+    def _head(self) -> dict[str, Any]:
+        path = self.setting.result
+        known: dict[str, Any] = read_json(path) if path.is_file() else {"studies": {}}
+        return {
+            **known,
+            "schema": 1,
+            **circumstances(COMMAND),
+            "base": resolve(self.setting.base).origin,
+            "training": self.setting.training.model_dump(
+                mode="json", exclude={"learning_rate", "warmup_steps"}
+            ),
+            "layers": "upper half" if self.setting.upper_half else "all",
+            "dropout": self.setting.dropout,
+        }
+
+
+def best_rate(scores: dict[float, float]) -> float:
+    """Return the rate with the best score, the lower one where two are equal."""
+    return min(scores, key=lambda rate: (-scores[rate], rate))
+
+
+def next_rate(scores: dict[float, float], most: int) -> float | None:
+    """Return the rate to try next where the best one lies at an edge, half or twice it; None where it does not.
+
+    At most `most` rates are tried in all.
+    """
+    rates = sorted(scores)
+    if len(rates) >= most:
+        return None
+    best = best_rate(scores)
+    return best / 2 if best == rates[0] else 2 * best if best == rates[-1] else None

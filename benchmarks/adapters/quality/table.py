@@ -1,0 +1,97 @@
+"""What the cells say: the gate, averages with errors, and what every task gained or lost by being mixed."""
+
+from __future__ import annotations
+
+from math import sqrt
+from statistics import mean, stdev
+from typing import Any
+
+from mezzofanti.evaluation.statistics import mean_over_seeds, proportion_error
+
+__all__ = ["gate", "passed", "summary", "table"]
+
+SURE = 3.0
+"""Standard errors by which a task alone must beat the majority class."""
+
+
+def gate(single: dict[str, Any], task: str) -> dict[str, Any]:
+    """Say whether a task counts: alone it must beat its exam's most frequent answer by three standard errors."""
+    score, majority = single["scores"][task], single["majority"][task]
+    count = single["questions"][task]
+    # the larger of the two errors: a score of 0 or 1 has none of its own
+    error = max(proportion_error(score, count), proportion_error(majority, count))
+    return {"score": score, "majority": majority, "error": error, "counts": score - majority > SURE * error}
+
+
+def passed(found: dict[str, Any]) -> list[str]:
+    """The tasks of a study that count; those whose single-task run is missing do not."""
+    singles = found.get("single", {})
+    return [task for task in found["tasks"] if task in singles and gate(singles[task], task)["counts"]]
+
+
+def summary(found: dict[str, Any]) -> dict[str, Any]:
+    """Every contestant of a study: average, seesaw, imbalance; all in per cent or points, over the tasks that count.
+
+    `seesaw` of a task: its mean mixed score minus the score of LoRA of equal parameters that learned it alone.
+    `imbalance`: the standard deviation of these over the tasks. `lost`: the mean of their negative parts.
+    """
+    tasks = passed(found)
+    singles = {task: 100 * found["single"][task]["scores"][task] for task in tasks}
+    rows = {}
+    for name, cells in found.get("cells", {}).items():
+        if not tasks:
+            break
+        scores = {task: [100 * cell["scores"][task] for cell in cells.values()] for task in tasks}
+        seesaw = {task: mean(scores[task]) - singles[task] for task in tasks}
+        rows[name] = {
+            **_average(list(cells.values()), tasks),
+            "scores": {task: mean(values) for task, values in scores.items()},
+            "seesaw": seesaw,
+            "imbalance": stdev(seesaw.values()) if len(tasks) > 1 else 0.0,
+            "lost": mean(max(0.0, -points) for points in seesaw.values()),
+            "seconds": mean(cell["seconds"] for cell in cells.values()),
+        }
+    return {"tasks": tasks, "single": singles, "contestants": rows}
+
+
+def _average(cells: list[dict[str, Any]], tasks: list[str]) -> dict[str, Any]:
+    found = mean_over_seeds([mean(100 * cell["scores"][task] for task in tasks) for cell in cells])
+    if found.error is not None:
+        return {"average": found.mean, "error": found.error, "error_of": "seeds", "seeds": found.count}
+    (cell,) = cells
+    errors = [100 * proportion_error(cell["scores"][task], cell["questions"][task]) for task in tasks]
+    error = sqrt(sum(one * one for one in errors)) / len(tasks)
+    return {"average": found.mean, "error": error, "error_of": "questions", "seeds": 1}
+
+
+def table(result: dict[str, Any]) -> str:
+    """The result as Markdown: one table a study."""
+    return "\n\n".join(_study(name, found) for name, found in result["studies"].items() if found.get("cells"))
+
+
+def _study(name: str, found: dict[str, Any]) -> str:
+    what = summary(found)
+    tasks = what["tasks"]
+    left_out = [task for task in found["tasks"] if task not in tasks]
+    lines = [f"{name}: {len(tasks)} of {len(found['tasks'])} tasks count"]
+    lines[0] += f" (not {', '.join(left_out)})" if left_out else ""
+    lines += [
+        "",
+        f"| contestant | parameters | seeds | average, % | imbalance | lost | {' | '.join(tasks)} |",
+    ]
+    lines += ["|---|---:|---:|---:|---:|---:|" + "---:|" * len(tasks)]
+    alone = " | ".join(f"{score:.0f}" for score in what["single"].values())
+    average = mean(what["single"].values()) if tasks else 0.0
+    lines.append(f"| each task alone, LoRA | | 1 | {average:.1f} | | | {alone} |")
+    for contestant, row in what["contestants"].items():
+        first = next(iter(found["cells"][contestant].values()))
+        mark = " q" if row["error_of"] == "questions" else ""
+        cells = [contestant, f"{first['trainable_parameters']:,}", str(row["seeds"])]
+        cells += [
+            f"{row['average']:.1f} ± {row['error']:.1f}{mark}",
+            f"{row['imbalance']:.1f}",
+            f"{row['lost']:.1f}",
+        ]
+        cells += [f"{row['scores'][task]:.0f} ({row['seesaw'][task]:+.0f})" for task in tasks]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)

@@ -1,0 +1,199 @@
+"""The quality studies: the whole plan on a tiny model, and every rule by which it chooses, gates and sums up."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from benchmarks.adapters.quality.cell import do_job, do_timing, mixed_batches, rank_of_time, time_rank
+from benchmarks.adapters.quality.plan import Plan, best_rate, next_rate
+from benchmarks.adapters.quality.setting import STUDIES, Job, Setting, StoriesTask, Study, load
+from benchmarks.adapters.quality.table import gate, summary, table
+
+from mezzofanti.continual import TrainingSettings
+from mezzofanti.files import read_json, write_json
+from mezzofanti.recipe import AlmanacTask
+
+NUMBERS = AlmanacTask(source="almanac", language="en", name="numbers", train_rows=16, questions=3)
+TRAINING = TrainingSettings(
+    per_device_train_batch_size=4, max_length=400, dtype="float32", max_new_tokens=4, save_steps=3
+)
+
+
+@pytest.fixture
+def tiny(tiny_base: Path, tmp_path: Path) -> Setting:
+    return Setting(
+        base=str(tiny_base),
+        studies={"tiny": Study((NUMBERS, StoriesTask(train_rows=12, questions=3)), epochs=1)},
+        rates=(1e-3, 2e-3),
+        most_rates=2,
+        repeated=("malora",),
+        validation_rows=2,
+        timing_rounds=2,
+        training=TRAINING,
+        folder=tmp_path / "work",
+        result=tmp_path / "quality.json",
+    )
+
+
+def test_the_plan_runs_to_its_end_and_a_second_one_finds_all_done(tiny: Setting) -> None:
+    begun: list[Job] = []
+
+    def begin(job: Job) -> None:
+        begun.append(job)
+        do_job(tiny, job)
+
+    assert Plan(tiny, begin).study("tiny", ["lora-equal", "malora"], [0, 1])
+    kinds = [(job.kind, job.name, job.seed) for job in begun]
+    assert kinds == [
+        *[("search", name, 0) for name in ("lora-equal", "malora") for _ in range(2)],
+        ("single", "numbers", 0),
+        ("single", "stories-en", 0),
+        ("cell", "lora-equal", 0),
+        ("cell", "malora", 0),
+        ("cell", "malora", 1),
+    ]
+    found = read_json(tiny.result)["studies"]["tiny"]
+    assert set(found["search"]["malora"]) == {"0.001", "0.002"}
+    cell = found["cells"]["malora"]["1"]
+    assert (cell["optimizer_steps"], cell["samples"]) == (7, 28)
+    assert cell["rank"] == 12
+    lora = found["cells"]["lora-equal"]["0"]
+    assert lora["trainable_parameters"] == pytest.approx(cell["trainable_parameters"], rel=0.02)
+    answers = tiny.place(begun[-1]) / "answers.jsonl"
+    assert len(answers.read_text("utf-8").splitlines()) == 6
+    assert not (tiny.place(begun[-1]) / "work").exists()
+    begun.clear()
+    assert Plan(tiny, begin).study("tiny", ["lora-equal", "malora"], [0, 1])
+    assert begun == []
+    assert "0 of 2 tasks count" in table(read_json(tiny.result))
+
+
+def test_a_plan_without_time_begins_nothing(tiny: Setting) -> None:
+    def begin(job: Job) -> None:
+        raise AssertionError(job)
+
+    assert not Plan(tiny, begin, minutes=-1).study("tiny", ["malora"], [0])
+    assert read_json(tiny.result)["studies"]["tiny"]["tasks"] == ["numbers", "stories-en"]
+
+
+def test_variants_take_the_rate_of_their_kin(tiny: Setting) -> None:
+    begun: list[Job] = []
+
+    def begin(job: Job) -> None:
+        begun.append(job)
+        write_json(tiny.place(job) / "found.json", {"scores": {"numbers": job.rate}})
+
+    assert Plan(tiny, begin).variants("tiny", {"malora-6-16": "malora"})
+    assert begun[-1] == Job("cell", "tiny", "malora-6-16", 0, 2e-3)
+
+
+def test_timing_finds_the_rank_of_equal_time(tiny: Setting) -> None:
+    assert time_rank(tiny) is None
+    found = do_timing(tiny)
+    assert time_rank(tiny) == found["rank"] >= 1
+    assert set(found["median_seconds"]) == {"malora"} | {
+        f"lora-r{n * found['equal_rank']}" for n in (1, 2, 3)
+    }
+
+
+def test_the_rank_of_a_time_lies_on_the_line() -> None:
+    assert rank_of_time([70, 140, 210], [1.0, 1.1, 1.2], 1.15) == 175
+    assert rank_of_time([70, 140, 210], [1.0, 1.1, 1.2], 9.0) == 420
+    assert rank_of_time([70, 140, 210], [1.0, 1.1, 1.2], 0.0) == 1
+    assert rank_of_time([70, 140, 210], [1.2, 1.1, 1.0], 1.0) == 420
+
+
+def test_the_best_rate_is_sought_until_it_is_not_at_an_edge() -> None:
+    assert best_rate({1e-3: 0.5, 2e-3: 0.5, 4e-3: 0.4}) == 1e-3
+    assert next_rate({1e-3: 0.4, 2e-3: 0.5, 4e-3: 0.4}, 6) is None
+    assert next_rate({1e-3: 0.4, 2e-3: 0.5, 4e-3: 0.6}, 6) == 8e-3
+    assert next_rate({1e-3: 0.6, 2e-3: 0.5, 4e-3: 0.4}, 6) == 5e-4
+    assert next_rate({1e-3: 0.6, 2e-3: 0.5, 4e-3: 0.4}, 3) is None
+
+
+def test_every_batch_is_of_the_mixture() -> None:
+    rows = list(range(10))
+    batches = mixed_batches(rows, epochs=2, size=3, seed=1)
+    assert [len(batch) for batch in batches] == [3] * 6
+    flat = [row for batch in batches for row in batch]
+    assert sorted(flat[:10]) == rows
+    assert batches == mixed_batches(rows, 2, 3, 1) != mixed_batches(rows, 2, 3, 2)
+
+
+def test_a_search_sees_no_exam_question_and_no_row_it_is_asked(tiny: Setting) -> None:
+    searched = load(tiny, Job("search", "tiny", "malora", 0, 1e-3))
+    whole = load(tiny, Job("cell", "tiny", "malora", 0, 1e-3))
+    for task, rows in searched.rows.items():
+        assert rows == whole.rows[task][: len(whole.rows[task]) // 2]
+        held = {question.prompt for question in searched.papers[task]}
+        assert len(held) == 2
+        assert held.isdisjoint(row.messages[0].content for row in rows)
+        assert held.isdisjoint(question.prompt for question in whole.papers[task])
+    assert {question.scorer for question in searched.papers["stories-en"]} == {"number"}
+
+
+def test_stories_are_examined_on_others(tmp_path: Path) -> None:
+    task = StoriesTask(train_rows=300, questions=100)
+    first, second = task.load(tmp_path, 0), task.load(tmp_path, 1)
+    assert first[1] == second[1]
+    assert first[0] != second[0]
+    assert len(first[0]) == 300
+    asked = {question.prompt for question in first[1]}
+    assert len(asked) == 100
+    assert asked.isdisjoint(row.messages[0].content for row in first[0] + second[0])
+
+
+def test_a_task_counts_where_it_beats_the_majority_by_three_errors() -> None:
+    def single(score: float, majority: float, count: int) -> dict[str, Any]:
+        return {"scores": {"t": score}, "majority": {"t": majority}, "questions": {"t": count}}
+
+    # at 0.5 and 100 questions the error is 5 points
+    assert gate(single(0.66, 0.5, 100), "t")["counts"]
+    assert not gate(single(0.64, 0.5, 100), "t")["counts"]
+    assert not gate(single(0.0, 0.0, 100), "t")["counts"]
+    assert gate(single(1.0, 0.01, 100), "t")["counts"]
+
+
+def test_a_summary_by_hand() -> None:
+    def cell(a: float, b: float, c: float) -> dict[str, Any]:
+        return {
+            "scores": {"a": a, "b": b, "c": c},
+            "questions": dict.fromkeys("abc", 100),
+            "seconds": 10.0,
+            "trainable_parameters": 7,
+        }
+
+    alone = {
+        task: {"scores": {task: score}, "majority": {task: 0.1}, "questions": {task: 100}}
+        for task, score in (("a", 0.8), ("b", 0.6), ("c", 0.15))
+    }
+    cells = {
+        "malora": {"0": cell(0.9, 0.4, 1.0), "1": cell(0.7, 0.4, 0.0)},
+        "lora-equal": {"0": cell(0.5, 0.5, 0)},
+    }
+    found = {"tasks": ["a", "b", "c"], "single": alone, "cells": cells}
+    what = summary(found)
+    assert what["tasks"] == ["a", "b"]  # c alone is no better than always the same answer
+    row = what["contestants"]["malora"]
+    assert row["average"] == pytest.approx(60)
+    assert (row["error"], row["error_of"], row["seeds"]) == (pytest.approx(5), "seeds", 2)
+    assert row["seesaw"] == {"a": pytest.approx(0), "b": pytest.approx(-20)}
+    assert row["imbalance"] == pytest.approx(200**0.5)
+    assert row["lost"] == pytest.approx(10)
+    one = what["contestants"]["lora-equal"]
+    assert (one["error"], one["error_of"]) == (pytest.approx(50**0.5 / 2), "questions")
+    assert "| malora | 7 | 2 | 60.0 ± 5.0 |" in table({"studies": {"s": found}})
+
+
+def test_the_studies_are_as_the_docs_say(shared_data: Path) -> None:
+    across = STUDIES["across-domains"]
+    assert len(across.tasks) >= 6
+    assert sum(task.source == "long-sequence" for task in across.tasks) >= 2
+    assert len({task.train_rows for task in across.tasks}) >= 4
+    for name in STUDIES:
+        lessons = load(Setting(data=shared_data), Job("cell", name, "malora", 0, 1e-3))
+        for task in STUDIES[name].tasks:
+            assert len(lessons.rows[task.title]) == task.train_rows, task.title
+            assert len(lessons.papers[task.title]) == task.questions, task.title

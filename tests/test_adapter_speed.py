@@ -1,0 +1,159 @@
+"""The benchmark of a training step: contestants of equal size, rounds that resume, ratios with their interval."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from benchmarks.adapters import memory, rounds, speed
+from benchmarks.adapters.contestants import SPEED, config
+from benchmarks.adapters.workloads import WORKLOADS, Racer, Workload, racer, wide_block
+
+from mezzofanti.errors import ConfigurationError
+from mezzofanti.files import read_json, read_jsonl
+
+HERE = {*SPEED[:5]}
+NARROW = replace(
+    WORKLOADS["wide-block"],
+    name="narrow-block",
+    batch=2,
+    length=8,
+    build=partial(wide_block, hidden=64, inner=128, heads=4),
+)
+
+
+@pytest.fixture(scope="module")
+def base() -> Any:
+    return NARROW.build(torch.float32)
+
+
+@pytest.mark.parametrize("name", [name for name in SPEED if name in HERE])
+def test_every_contestant_takes_steps_that_change_its_weights_alone(base: Any, name: str) -> None:
+    before = {key: value.clone() for key, value in base.state_dict().items()}
+    one = racer(name, base, NARROW, torch.float32, 0.0)
+    weights = [weight for weight in one.model.parameters() if weight.requires_grad]
+    start = [weight.detach().clone() for weight in weights]
+    assert one.step() > 0
+    one.step()
+    assert any(not torch.equal(old, new) for old, new in zip(start, weights, strict=True))
+    assert all(torch.equal(value, base.state_dict()[key]) for key, value in before.items())
+    assert one.parameters == sum(weight.numel() for weight in weights)
+
+
+def test_contestants_share_the_weights_of_the_base(base: Any) -> None:
+    one = racer("lora-r16", base, NARROW, torch.float32, 0.0)
+    inside = {weight.data_ptr() for weight in one.model.parameters() if not weight.requires_grad}
+    assert {weight.data_ptr() for weight in base.parameters()} == inside
+
+
+def test_equal_means_as_many_parameters(base: Any) -> None:
+    sizes = {
+        name: racer(name, base, NARROW, torch.float32, 0.0).parameters for name in ("lora-equal", "malora")
+    }
+    rank = sum(n + m for n, m in [(64, 64)] * 3 + [(64, 128)] * 2 + [(128, 64)])
+    assert abs(sizes["lora-equal"] - sizes["malora"]) <= rank / 2
+
+
+def test_saved_bytes_of_a_linear_map_are_its_input() -> None:
+    model = torch.nn.Sequential(torch.nn.Linear(8, 4, bias=False), torch.nn.Linear(4, 2, bias=False))
+    given = torch.ones(3, 8)
+    one = Racer("two maps", model, lambda adapted: adapted(given).sum())
+    assert one.saved_bytes() == 4 * (3 * 8 + 3 * 4)
+
+
+def test_unknown_contestants_are_named() -> None:
+    for name in ("malora-tall", "lora-best", "molora-8", "kora"):
+        with pytest.raises(ConfigurationError, match=name):
+            config(name, equal=8)
+    with pytest.raises(ConfigurationError, match="not known"):
+        config("lora-time", equal=8)
+
+
+def test_scale_is_two_but_for_rslora() -> None:
+    assert {config(name, equal=64).scale_of(12, 24) for name in ("malora",)} == {2.0}
+    assert config("lora-equal", equal=64).lora_alpha == 128
+    assert config("rslora-equal", equal=64).lora_alpha == 32
+
+
+class Counted:
+    """A racer that only counts."""
+
+    parameters = 1
+
+    def __init__(self, name: str, seconds: float) -> None:
+        self.name, self.seconds, self.steps = name, seconds, 0
+
+    def step(self) -> float:
+        self.steps += 1
+        if self.steps == 5:
+            raise KeyboardInterrupt
+        return self.seconds
+
+
+def test_rounds_go_on_where_they_stopped(tmp_path: Path) -> None:
+    def run(count: int, racers: list[Any]) -> list[dict[str, Any]]:
+        return rounds.run_rounds(lambda: racers, tmp_path / "j.jsonl", count, lambda done, total: None)
+
+    with pytest.raises(KeyboardInterrupt):
+        run(8, [Counted("a", 1.0), Counted("b", 2.0)])
+    done = len(list(read_jsonl(tmp_path / "j.jsonl")))
+    assert done == 2  # two of four steps were warm-up
+    journal = tmp_path / "j.jsonl"
+    journal.write_text(journal.read_text() + '{"round": 2, "sec')
+    rows = run(4, [Counted("a", 3.0), Counted("b", 4.0)])
+    assert [row["round"] for row in rows] == [0, 1, 2, 3]
+    assert [row["seconds"]["a"] for row in rows] == [1.0, 1.0, 3.0, 3.0]
+    assert run(3, []) == rows[:3]
+
+
+def test_another_setting_has_another_journal(tmp_path: Path) -> None:
+    paths = {rounds.journal_path(tmp_path, "w", {"threads": count}) for count in (1, 2)}
+    assert len(paths) == 2
+
+
+def test_ratio_and_its_interval() -> None:
+    generator = np.random.default_rng(1)
+    machine = generator.uniform(1, 3, 40)  # a load that meets both alike
+    below = list(machine)
+    above = list(machine * 1.2)
+    found = rounds.ratio(above, below)
+    assert found["ratio"] == pytest.approx(1.2)
+    assert (found["low"], found["high"]) == (pytest.approx(1.2), pytest.approx(1.2))
+    noisy = rounds.ratio(list(machine * generator.uniform(1.1, 1.3, 40)), below)
+    assert noisy["low"] < noisy["ratio"] < noisy["high"]
+    assert rounds.ratio([1.0, 2.0], [1.0, 1.0])["low"] is None
+
+
+@pytest.mark.skipif(not memory.PEAK.exists(), reason="peak memory is read from Linux's /proc")
+def test_memory_of_a_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(WORKLOADS, "narrow-block", NARROW)
+    found = memory.measure("narrow-block", "malora", "float32", 0.0)
+    assert found["peak_resident"] >= found["resident_before"] > 50e6
+    assert 0 < found["saved_for_backward"] < 1e6
+
+
+def test_the_whole_benchmark_made_small(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    narrow: dict[str, Workload] = {"wide-block": NARROW}
+    monkeypatch.setattr(speed, "WORKLOADS", narrow)
+    monkeypatch.setattr(speed, "FOLDER", tmp_path)
+    parser = argparse.ArgumentParser()
+    speed.add_options(parser)
+    asked = ["--workload", "wide-block", "--rounds", "6", "--no-memory", "--output", str(tmp_path / "r.json")]
+    asked += ["--only", "lora-equal", "malora", "--threads", str(torch.get_num_threads())]
+    speed.main(parser.parse_args(asked))
+    result = read_json(tmp_path / "r.json")
+    found = result["workloads"]["wide-block"]
+    assert found["rounds"] == 6
+    assert list(found["contestants"]) == ["lora-equal", "malora"]
+    assert found["contestants"]["lora-equal"]["to_lora-equal"]["ratio"] == 1
+    (target,) = result["targets"]
+    assert target["met"] is (target["ratio"] <= 1.15)
+    assert "| malora |" in capsys.readouterr().out
