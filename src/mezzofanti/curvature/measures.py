@@ -1,4 +1,4 @@
-"""What loads a film: a measure made of densities and of masses along curves.
+"""What loads a film: a measure made of densities, of masses along curves and surfaces, of the measures of functions.
 
 Mass is measured in units in which a film's tension is 1, so that the mean curvature measure of u is the load
 (equation div(Du / sqrt(1 + |Du|^2)) = nu). The only thing a P1 solver asks of a measure is its load vector
@@ -7,30 +7,37 @@ b_i = integral of the hat function phi_i against nu, (N,) over the mesh's nodes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from mezzofanti.curvature.crossing import cut_by_mesh
-from mezzofanti.curvature.mesh import Floats, Integers, Mesh
+from mezzofanti.curvature.checking import place
+from mezzofanti.curvature.densities import Atom, Density
+from mezzofanti.curvature.fields import Field, as_field, evaluate, gather, name_of
+from mezzofanti.curvature.lines import Curve
+from mezzofanti.curvature.mesh import Floats, Mesh
+from mezzofanti.curvature.regions import Inside, Intervals, Region, region
+from mezzofanti.curvature.surfaces import Surface
 from mezzofanti.errors import ConfigurationError
 
-__all__ = ["Curve", "Density", "Measure", "Part", "density", "on_curve", "point_mass"]
+__all__ = [
+    "Curve",
+    "Density",
+    "Field",
+    "Measure",
+    "Part",
+    "Surface",
+    "density",
+    "evaluate",
+    "gather",
+    "on_curve",
+    "on_surface",
+    "point_mass",
+]
 
-Field = Callable[[Floats, Floats], ArrayLike]
-
-# Degree 4 on a triangle with 6 points: G. R. Cowper, Int. J. Numer. Methods Eng. 7 (1973).
-_NEAR, _FAR = 0.445948490915965, 0.091576213509771
-_CORNER_SHARES = np.array(
-    [np.roll([1 - 2 * a, a, a], k) for a in (_NEAR, _FAR) for k in range(3)]
-)  # (6 points, 3 corners)
-_WEIGHTS = np.repeat([0.223381589678011, 0.109951743655322], 3)
-
-_LINE_POINTS = np.array([0.5 - np.sqrt(0.15), 0.5, 0.5 + np.sqrt(0.15)])  # Gauss, degree 5 on [0, 1]
-_LINE_WEIGHTS = np.array([5, 8, 5]) / 18
+MOST_AT_A_POINT = 2.0  # In one dimension g runs from -1 to 1.
 
 
 class Part(Protocol):
@@ -39,6 +46,12 @@ class Part(Protocol):
     def load(self, mesh: Mesh) -> Floats:
         """Return the integrals (N,) of the hat functions; what lies outside the mesh carries nothing."""
 
+    def mass(self, region: Region) -> float:
+        """Return the mass inside a region."""
+
+    def restricted(self, region: Region) -> Part:
+        """Return what lies in a region."""
+
     def scaled(self, factor: float) -> Part:
         """Return this part times a number."""
 
@@ -46,97 +59,55 @@ class Part(Protocol):
         """Say in a few words what this part is."""
 
 
-@dataclass(frozen=True)
-class Density:
-    """f dx, integrated on each triangle by a rule exact to degree 4 (f times a hat: to degree 3 in f)."""
-
-    field: Field
-    name: str
-    factor: float = 1.0
-
-    def load(self, mesh: Mesh) -> Floats:
-        corners = mesh.points[mesh.triangles]
-        at = np.einsum("qc,tcx->tqx", _CORNER_SHARES, corners)
-        values = evaluate(self.field, at.reshape(-1, 2), self.name).reshape(at.shape[:2])
-        shares_T3 = mesh.areas[:, None] * np.einsum("tq,q,qc->tc", values, _WEIGHTS, _CORNER_SHARES)
-        return self.factor * gather(mesh.triangles.ravel(), shares_T3, mesh)
-
-    def scaled(self, factor: float) -> Density:
-        return Density(self.field, self.name, self.factor * factor)
-
-    def describe(self) -> str:
-        return f"density {self.name}" if self.factor == 1 else f"{self.factor:g} x density {self.name}"
-
-
-@dataclass(frozen=True, eq=False)
-class Curve:
-    """rho dH^1 on a polygonal line: exact for constant rho, because hats are linear between mesh edges."""
-
-    vertices: Floats
-    field: Field
-    name: str
-    factor: float = 1.0
-
-    def load(self, mesh: Mesh) -> Floats:
-        pieces = cut_by_mesh(self.vertices, mesh)
-        span = pieces.end - pieces.start
-        at = pieces.start[:, None] + _LINE_POINTS[:, None] * span[:, None]
-        values = evaluate(self.field, at.reshape(-1, 2), self.name).reshape(at.shape[:2])
-        share = (
-            pieces.start_shares[:, None]
-            + _LINE_POINTS[:, None] * (pieces.end_shares - pieces.start_shares)[:, None]
-        )
-        length = np.linalg.norm(span, axis=1)
-        mass_P3 = np.einsum("p,pq,q,pqc->pc", length, values, _LINE_WEIGHTS, share)
-        corners = mesh.triangles[pieces.triangle].ravel()
-        return self.factor * gather(corners, mass_P3, mesh)
-
-    def scaled(self, factor: float) -> Curve:
-        return Curve(self.vertices, self.field, self.name, self.factor * factor)
-
-    def describe(self) -> str:
-        times = "" if self.factor == 1 else f"{self.factor:g} x "
-        return f"{times}mass {self.name} a unit of length on a curve of length {self.length():.4g}"
-
-    def length(self) -> float:
-        """Length of the curve."""
-        return float(np.linalg.norm(np.diff(self.vertices, axis=0), axis=1).sum())
-
-    def length_inside(self, mesh: Mesh) -> float:
-        """Length of what lies in the mesh; the rest carries nothing."""
-        pieces = cut_by_mesh(self.vertices, mesh)
-        return float(np.linalg.norm(pieces.end - pieces.start, axis=1).sum())
-
-    def heaviest(self) -> float:
-        """Largest |mass per unit of length| at the vertices and at the middle of each side."""
-        at = np.vstack([self.vertices, (self.vertices[1:] + self.vertices[:-1]) / 2])
-        return float(np.abs(self.factor * evaluate(self.field, at, self.name)).max())
-
-
-@dataclass(frozen=True)
 class Measure:
-    """A finite sum of parts. Measures are added, and multiplied by numbers."""
+    """A finite sum of parts. Measures are added, multiplied by numbers, and restricted to regions.
 
-    parts: tuple[Part, ...] = ()
+    A film carries none that is negative somewhere: that is refused when it is solved for.
+    """
+
+    def __init__(self, parts: Iterable[Part] = ()) -> None:
+        self.parts: tuple[Part, ...] = tuple(parts)
 
     def __add__(self, other: Measure) -> Measure:
         return Measure(self.parts + other.parts)
 
     def __mul__(self, factor: float) -> Measure:
-        return Measure(tuple(part.scaled(float(factor)) for part in self.parts))
+        return Measure(part.scaled(float(factor)) for part in self.parts)
 
     __rmul__ = __mul__
+
+    def restricted(
+        self,
+        *,
+        box: Intervals | None = None,
+        disc: tuple[Sequence[float] | float, float] | None = None,
+        inside: Inside | None = None,
+    ) -> Measure:
+        """Return the measure of what lies in a region: a box, a disc, or where a function of x, y holds."""
+        where = region(box, disc, inside)
+        return Measure(part.restricted(where) for part in self.parts)
 
     def load(self, mesh: Mesh) -> Floats:
         """Return b (N,), the integral of each hat function; its sum is the mass inside the mesh.
 
-        Raises ConfigurationError for a part that is not finite, or a curve that misses the mesh altogether.
+        Raises ConfigurationError for a part that is not finite, or a curve that misses the mesh.
         """
         return (
             np.sum([part.load(mesh) for part in self.parts], axis=0)
             if self.parts
             else np.zeros(len(mesh.points))
         )
+
+    def mass(
+        self,
+        *,
+        box: Intervals | None = None,
+        disc: tuple[Sequence[float] | float, float] | None = None,
+        inside: Inside | None = None,
+    ) -> float:
+        """Return the mass of a region; of densities only for boxes and discs, whose extent is known."""
+        where = region(box, disc, inside)
+        return float(sum(part.mass(where) for part in self.parts))
 
     def total(self, mesh: Mesh) -> float:
         """Return the mass inside the mesh."""
@@ -151,10 +122,13 @@ class Measure:
         """Say in a few words what the parts are."""
         return " + ".join(part.describe() for part in self.parts) or "no load"
 
+    def __repr__(self) -> str:
+        return f"Measure({self.describe()})"
+
 
 def density(value: float | Field, name: str = "") -> Measure:
     """Return the measure with this density: a number, or a function of arrays x, y (mass per unit of area)."""
-    return Measure((Density(_field(value), name or _name(value)),))
+    return Measure((Density(as_field(value), name or name_of(value)),))
 
 
 def on_curve(vertices: ArrayLike, weight: float | Field, *, closed: bool = False, name: str = "") -> Measure:
@@ -165,6 +139,11 @@ def on_curve(vertices: ArrayLike, weight: float | Field, *, closed: bool = False
     Raises ConfigurationError for fewer than two points, and for a curve that is one point (an atom).
     """
     points = np.asarray(vertices, dtype=np.float64)
+    if points.ndim == 2 and points.shape[1] == 3:
+        raise ConfigurationError(
+            "A curve in space carries no mean curvature: a thin tube about it has as little area as one likes.",
+            cure="Spread the mass over a surface (on_surface), or over a tube.",
+        )
     if points.ndim != 2 or points.shape[1] != 2 or len(points) < 2 or not np.isfinite(points).all():
         raise ConfigurationError(
             f"A curve needs at least two points (K, 2), not an array of shape {points.shape}.",
@@ -173,45 +152,45 @@ def on_curve(vertices: ArrayLike, weight: float | Field, *, closed: bool = False
     points = np.vstack([points, points[:1]]) if closed else points
     if np.ptp(points, axis=0).max() == 0:
         raise _no_atoms(points[0], None)
-    return Measure((Curve(points, _field(weight), name or _name(weight)),))
+    return Measure((Curve(points, as_field(weight), name or name_of(weight)),))
 
 
-def point_mass(point: Sequence[float], mass: float) -> Measure:
-    """Refuse: no surface over the plane has a point mass of mean curvature. Always raises ConfigurationError."""
-    raise _no_atoms(point, mass)
+def on_surface(
+    vertices: ArrayLike, triangles: ArrayLike, weight: float | Field, *, name: str = ""
+) -> Measure:
+    """Return a mass on the surface in space with these vertices (K, 3) and triangles (S, 3).
+
+    weight: mass a unit of area, a number or a function of arrays x, y, z; more than 2 is never a curvature.
+    """
+    points, corners = np.asarray(vertices, dtype=np.float64), np.asarray(triangles, dtype=np.int64)
+    fits = points.ndim == corners.ndim == 2 and points.shape[1] == corners.shape[1] == 3 and len(corners)
+    if not fits or not np.isfinite(points).all() or corners.min() < 0 or corners.max() >= len(points):
+        raise ConfigurationError(
+            f"A surface needs vertices (K, 3) and triangles (S, 3) of their indices, not {points.shape} and "
+            f"{corners.shape}.",
+            cure="Count vertices from 0.",
+        )
+    return Measure((Surface(points[corners], as_field(weight), name or name_of(weight)),))
 
 
-def _no_atoms(point: Sequence[float] | Floats, mass: float | None) -> ConfigurationError:
-    where = f"({point[0]:g}, {point[1]:g})"
+def point_mass(point: Sequence[float] | float, mass: float) -> Measure:
+    """Return a mass of at most 2 at a point of the line. Elsewhere there is none: raises ConfigurationError."""
+    at = np.atleast_1d(np.asarray(point, dtype=np.float64))
+    if len(at) > 1:
+        raise _no_atoms(at, mass)
+    if not abs(mass) <= MOST_AT_A_POINT:
+        raise ConfigurationError(
+            f"A mass of {mass:g} at {at[0]:g} is more than a graph over the line can bend: its slope's sine g runs "
+            f"from -1 to 1.",
+            cure="Keep it below 2, or spread it over an interval.",
+        )
+    return Measure((Atom(float(at[0]), float(mass)),))
+
+
+def _no_atoms(point: Floats, mass: float | None) -> ConfigurationError:
     radius = "mass / (2 pi)" if mass is None else f"{abs(mass) / (2 * np.pi):.4g}"
     return ConfigurationError(
-        f"A point mass at {where} is no mean curvature measure: the mass of a disc is at most its perimeter, "
+        f"A point mass at {place(point)} is no mean curvature measure: the mass of a disc is at most its perimeter, "
         f"which shrinks to 0 with the disc, so a point carries none.",
         cure=f"Spread it over a curve, or over a disc of a radius well above {radius}.",
     )
-
-
-def evaluate(field: Field, at: Floats, name: str) -> Floats:
-    """Return the field at the points (P, 2) as (P,). Raises ConfigurationError where it is not finite."""
-    values = np.broadcast_to(np.asarray(field(at[:, 0], at[:, 1]), dtype=np.float64), (len(at),))
-    wrong = ~np.isfinite(values)
-    if wrong.any():
-        x, y = at[np.argmax(wrong)]
-        raise ConfigurationError(f"{name!r} is not finite at ({x:g}, {y:g}).", cure="Change it there.")
-    return values
-
-
-def _field(value: float | Field) -> Field:
-    if callable(value):
-        return value
-    number = float(value)
-    return lambda x, y: np.full(np.shape(x), number)
-
-
-def _name(value: float | Field) -> str:
-    return str(getattr(value, "__name__", "function")) if callable(value) else f"{value:g}"
-
-
-def gather(nodes: Integers, shares: Floats, mesh: Mesh) -> Floats:
-    """Return the sum (N,) of the shares that go to each node."""
-    return np.asarray(np.bincount(nodes, shares.ravel(), minlength=len(mesh.points)), dtype=np.float64)

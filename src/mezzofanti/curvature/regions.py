@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from mezzofanti.curvature.checking import place
 from mezzofanti.curvature.mesh import Floats
 from mezzofanti.errors import ConfigurationError
 
-__all__ = ["Inside", "Intervals", "Region", "ball", "box_of", "region"]
+__all__ = ["Inside", "Intervals", "Region", "ball", "both", "box_of", "integral", "region"]
 
 Intervals = Sequence[Sequence[float]]
 Inside = Callable[..., ArrayLike]  # coordinates x, y, ... (P,) each, to truth (P,)
@@ -19,11 +21,12 @@ Inside = Callable[..., ArrayLike]  # coordinates x, y, ... (P,) each, to truth (
 
 @dataclass(frozen=True)
 class Region:
-    """A set given by a test of its points. `box` holds its intervals where it is a box, else None."""
+    """A set given by a test of its points. `box` or `ball` (center, radius) is there where it is one, else None."""
 
     test: Inside
     name: str
     box: tuple[tuple[float, float], ...] | None = None
+    ball: tuple[tuple[float, ...], float] | None = None
 
     def holds(self, at: Floats) -> NDArray[np.bool_]:
         """Return which of the points (P, n) lie inside."""
@@ -49,7 +52,7 @@ def box_of(intervals: Intervals) -> Region:
                 cure="Give one interval a coordinate.",
             )
         within = [(low <= x) & (x <= high) for x, (low, high) in zip(coordinates, pairs, strict=True)]
-        return np.logical_and.reduce(within)
+        return np.asarray(np.logical_and.reduce(within), dtype=np.bool_)
 
     return Region(test, f"the box {' x '.join(f'[{low:g}, {high:g}]' for low, high in pairs)}", pairs)
 
@@ -62,9 +65,83 @@ def ball(center: Sequence[float] | float, radius: float) -> Region:
 
     def test(*coordinates: Floats) -> NDArray[np.bool_]:
         away = np.stack(coordinates) - middle[:, None]
-        return np.asarray(np.sqrt((away**2).sum(axis=0)) <= radius, dtype=bool)
+        return np.asarray(np.linalg.norm(away, axis=0) <= radius, dtype=np.bool_)
 
-    return Region(test, f"the ball of radius {radius:g} about ({', '.join(f'{x:g}' for x in middle)})")
+    name = f"the ball of radius {radius:g} about {place(middle)}"
+    return Region(test, name, ball=(tuple(middle.tolist()), float(radius)))
+
+
+def integral(region: Region, field: Callable[[Floats], Floats], dimension: int | None = None) -> float:
+    """Return the integral of field(points (P, n)) over a box or a ball, adaptively, to some eight digits.
+
+    Raises ConfigurationError for other regions, whose extent is not known, and for another dimension.
+    """
+    extent = region.box or (region.ball and _extent(region.ball))
+    if extent is None:
+        raise ConfigurationError(
+            f"The extent of {region.name} is not known.",
+            cure="Give a box or a disc, or restrict the measure to the region and ask for its total on a mesh.",
+        )
+    low, high = np.array(extent).T
+    if region.ball is None:
+        return _adaptive(field, low, high)
+    center, radius = np.array(region.ball[0]), region.ball[1]
+    unit = {1: (1.0,), 2: (1.0, 2 * np.pi), 3: (1.0, 2 * np.pi, np.pi)}[len(center)]
+    start = -1.0 if len(center) == 1 else 0.0
+
+    def bent(at: Floats) -> Floats:
+        away, volume = _polar(at, radius)
+        return field(center + away) * volume
+
+    return _adaptive(bent, np.array([start, *(0.0 for _ in unit[1:])]), np.array(unit))
+
+
+def _adaptive(field: Callable[[Floats], Floats], low: Floats, high: Floats) -> float:
+    from scipy.integrate import cubature
+
+    # Cut off the middle first: densities such as 1/r have their pole at the center of symmetric boxes.
+    stops = [np.array([a, a + 0.4142 * (b - a), b]) for a, b in zip(low, high, strict=True)]
+    total = 0.0
+    for corner in itertools.product((0, 1), repeat=len(low)):
+        start = [stop[k] for stop, k in zip(stops, corner, strict=True)]
+        end = [stop[k + 1] for stop, k in zip(stops, corner, strict=True)]
+        found = cubature(field, start, end, rule="gk15", rtol=1e-9, atol=1e-12, max_subdivisions=2000)
+        total += float(found.estimate)
+    return total
+
+
+def _extent(ball: tuple[tuple[float, ...], float]) -> tuple[tuple[float, float], ...]:
+    center, radius = ball
+    return tuple((x - radius, x + radius) for x in center)
+
+
+def _polar(at: Floats, radius: float) -> tuple[Floats, Floats]:
+    """Return places (P, n) in a ball about the origin and the density of volume, from polar coordinates (P, n)."""
+    share = at[:, 0]
+    if at.shape[1] == 1:
+        return radius * at, np.full(len(at), radius)
+    circle = np.column_stack([np.cos(at[:, 1]), np.sin(at[:, 1])])
+    if at.shape[1] == 2:
+        return radius * share[:, None] * circle, radius**2 * share
+    sine, cosine = np.sin(at[:, 2]), np.cos(at[:, 2])
+    way = np.column_stack([circle * sine[:, None], cosine])
+    return radius * share[:, None] * way, radius**3 * share**2 * sine
+
+
+def both(first: Region, second: Region) -> Region:
+    """Return what lies in both; two boxes make a box."""
+    name = f"{first.name} and {second.name}"
+    if first.box is not None and second.box is not None and len(first.box) == len(second.box):
+        pairs = [(max(a, c), min(b, d)) for (a, b), (c, d) in zip(first.box, second.box, strict=True)]
+        if all(low < high for low, high in pairs):
+            return box_of(pairs)
+    narrow = first if first.box is not None or first.ball is not None else second
+
+    def test(*at: Floats) -> NDArray[np.bool_]:
+        points = np.column_stack(at)
+        return np.asarray(first.holds(points) & second.holds(points), dtype=np.bool_)
+
+    return Region(test, name, ball=narrow.ball) if narrow.box is None else Region(test, name, narrow.box)
 
 
 def region(

@@ -1,0 +1,117 @@
+"""Masses with a density, and the point masses that only the line knows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from mezzofanti.curvature.clipping import clip, fan
+from mezzofanti.curvature.fields import Field, evaluate, finer_rule, gather, rule
+from mezzofanti.curvature.locate import locate
+from mezzofanti.curvature.mesh import Floats, Integers, Mesh
+from mezzofanti.curvature.regions import Region, both, integral
+from mezzofanti.errors import ConfigurationError
+
+__all__ = ["Atom", "Density"]
+
+
+@dataclass(frozen=True)
+class Density:
+    """f dx, integrated on each cell by a rule of degree 4 or more; where a region cuts a cell, by a finer one."""
+
+    field: Field
+    name: str
+    factor: float = 1.0
+    within: Region | None = None
+
+    def load(self, mesh: Mesh) -> Floats:
+        shares, weights = rule(mesh.dimension)
+        if self.within is None:
+            return self._load(mesh, np.arange(len(mesh.triangles)), shares, weights)
+        lattice = np.vstack([np.eye(mesh.dimension + 1), shares])
+        at = np.einsum("qc,tcx->tqx", lattice, mesh.points[mesh.triangles])
+        held = self.within.holds(at.reshape(-1, mesh.dimension)).reshape(at.shape[:2])
+        whole, cut = np.flatnonzero(held.all(axis=1)), np.flatnonzero(held.any(axis=1) & ~held.all(axis=1))
+        inner = self._load(mesh, whole, shares, weights)
+        if mesh.dimension == 2 and self.within.box is not None:
+            touched = np.setdiff1d(np.arange(len(mesh.triangles)), whole)
+            return inner + self._load_of_pieces(mesh, touched, self.within.box)
+        return inner + self._load(mesh, cut, *finer_rule(mesh.dimension))
+
+    def _load_of_pieces(self, mesh: Mesh, cells: Integers, box: tuple[tuple[float, float], ...]) -> Floats:
+        """Integrate over what the box leaves of triangles (T,): polygons, cut into triangles again."""
+        shares = np.broadcast_to(np.eye(3), (len(cells), 3, 3))
+        for axis, (low, high) in enumerate(box):
+            for bound, sign in ((low, 1), (high, -1)):
+                x = np.einsum("pvc,pc->pv", shares, mesh.points[mesh.triangles[cells], axis])
+                shares, kept = clip(shares, sign * (x - bound))
+                cells = cells[kept]
+        pieces, polygon = fan(shares)
+        cells, (at_shares, weights) = cells[polygon], rule(2)
+        shares_FQ3 = np.einsum("qv,fvc->fqc", at_shares, pieces)
+        at = np.einsum("fqc,fcx->fqx", shares_FQ3, mesh.points[mesh.triangles[cells]])
+        values = evaluate(self.field, at.reshape(-1, 2), self.name).reshape(at.shape[:2])
+        areas = mesh.areas[cells] * np.abs(np.linalg.det(pieces))
+        local = np.einsum("f,fq,q,fqc->fc", areas, values, weights, shares_FQ3)
+        return self.factor * gather(mesh.triangles[cells].ravel(), local, mesh)
+
+    def _load(self, mesh: Mesh, cells: Integers, shares: Floats, weights: Floats) -> Floats:
+        corners = mesh.triangles[cells]
+        at = np.einsum("qc,tcx->tqx", shares, mesh.points[corners])
+        values = self._values(at.reshape(-1, mesh.dimension)).reshape(at.shape[:2])
+        local = mesh.areas[cells, None] * ((values * weights) @ shares)
+        return self.factor * gather(corners.ravel(), local, mesh)
+
+    def _values(self, at: Floats) -> Floats:
+        inside = np.ones(len(at), dtype=bool) if self.within is None else self.within.holds(at)
+        values = np.zeros(len(at))
+        values[inside] = evaluate(self.field, at[inside], self.name)
+        return values
+
+    def mass(self, region: Region) -> float:
+        """Return the mass inside a box or a ball, by adaptive quadrature."""
+        where = region if self.within is None else both(self.within, region)
+        return self.factor * integral(where, lambda at: self._values(at) * where.holds(at))
+
+    def restricted(self, region: Region) -> Density:
+        within = region if self.within is None else both(self.within, region)
+        return Density(self.field, self.name, self.factor, within)
+
+    def scaled(self, factor: float) -> Density:
+        return Density(self.field, self.name, self.factor * factor, self.within)
+
+    def describe(self) -> str:
+        times = "" if self.factor == 1 else f"{self.factor:g} x "
+        return f"{times}density {self.name}" + (f" in {self.within.name}" if self.within else "")
+
+
+@dataclass(frozen=True)
+class Atom:
+    """A mass at a point of an interval: a kink of a convex function. In higher dimension there is none."""
+
+    at: float
+    weight: float
+
+    def load(self, mesh: Mesh) -> Floats:
+        if mesh.dimension != 1:
+            raise ConfigurationError(
+                f"A point of the line was laid on a domain of dimension {mesh.dimension}.",
+                cure="Give a curve.",
+            )
+        cell, shares = locate(mesh, np.array([[self.at]]))
+        if cell[0] < 0:
+            raise ConfigurationError(f"The point {self.at:g} misses the domain.", cure="Put it inside.")
+        return gather(mesh.triangles[cell[0]], self.weight * shares, mesh)
+
+    def mass(self, region: Region) -> float:
+        return self.weight * float(region.holds(np.array([[self.at]]))[0])
+
+    def restricted(self, region: Region) -> Atom:
+        return Atom(self.at, self.mass(region))
+
+    def scaled(self, factor: float) -> Atom:
+        return Atom(self.at, self.weight * factor)
+
+    def describe(self) -> str:
+        return f"mass {self.weight:g} at {self.at:g}"

@@ -1,0 +1,100 @@
+"""Meshes in files: JSON by itself, everything else through meshio (gmsh, VTK, XDMF and some forty more)."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mezzofanti.errors import ConfigurationError, DataError, require
+
+if TYPE_CHECKING:
+    from mezzofanti.curvature.mesh import Mesh
+
+__all__ = ["read_mesh", "write_mesh"]
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+
+KINDS = {1: "line", 2: "triangle", 3: "tetra"}
+
+
+def read_mesh(path: Path) -> tuple[Floats, Integers]:
+    """Return points (N, n) and cells (T, n + 1). Raises DataError for a file that is absent or no mesh."""
+    if not path.is_file():
+        raise DataError(f"There is no mesh file {path}.", cure="Check the path.")
+    return _read_json(path) if path.suffix == ".json" else _read_other(path)
+
+
+def write_mesh(mesh: Mesh, path: Path, point_data: dict[str, Floats]) -> Path:
+    """Write a mesh and values (N,) at its nodes; the file is whole or absent."""
+    for name, values in point_data.items():
+        if len(values) != len(mesh.points):
+            raise ConfigurationError(
+                f"{name!r} has {len(values)} values, the mesh {len(mesh.points)} nodes.",
+                cure="Give one a node.",
+            )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.stem}.part{path.suffix}")
+    if path.suffix == ".json":
+        content = {"points": mesh.points.tolist(), "triangles": mesh.triangles.tolist()}
+        content |= {name: values.tolist() for name, values in point_data.items()}
+        temporary.write_text(json.dumps(content), "utf-8")
+    else:
+        meshio = _meshio()
+        space = np.zeros((len(mesh.points), 3))
+        space[:, : mesh.dimension] = mesh.points
+        meshio.Mesh(space, [(KINDS[mesh.dimension], mesh.triangles)], point_data=point_data).write(temporary)
+    temporary.replace(path)
+    return path
+
+
+def _read_json(path: Path) -> tuple[Floats, Integers]:
+    try:
+        content: dict[str, Any] = json.loads(path.read_text("utf-8"))
+        points = np.asarray(content["points"], dtype=np.float64)
+        cells = np.asarray(content["triangles"], dtype=np.int64)
+        return _checked(points, cells)
+    except (KeyError, TypeError, ValueError) as error:
+        raise DataError(
+            f"{path} does not hold a triangle mesh ({error}).",
+            cure='Write {"points": [[x, y], ...], "triangles": [[a, b, c], ...]} with indices from 0.',
+        ) from None
+
+
+def _read_other(path: Path) -> tuple[Floats, Integers]:
+    meshio = _meshio()
+    try:
+        content = meshio.read(path)
+    except (meshio.ReadError, KeyError, ValueError, SystemExit) as error:
+        raise DataError(f"{path} is no mesh that meshio reads ({error}).", cure="Check the file.") from None
+    for dimension in (3, 2, 1):
+        cells = content.cells_dict.get(KINDS[dimension])
+        if cells is None or not len(cells):
+            continue
+        used, corners = np.unique(cells, return_inverse=True)
+        points = np.asarray(content.points, dtype=np.float64)[used]
+        if dimension < points.shape[1] and np.ptp(points[:, dimension:], axis=0).max() > 0:
+            raise DataError(
+                f"{path} holds {KINDS[dimension]} cells that do not lie in the first {dimension} coordinates.",
+                cure="A film lies over a flat domain: mesh that domain.",
+            )
+        return _checked(points[:, :dimension], corners.reshape(cells.shape).astype(np.int64))
+    raise DataError(f"{path} holds no intervals, triangles or tetrahedra.", cure="Mesh with simplices.")
+
+
+def _checked(points: Floats, cells: Integers) -> tuple[Floats, Integers]:
+    """Check here what `Mesh` would check, so that the error names the file."""
+    from mezzofanti.curvature.mesh import Mesh
+
+    mesh = Mesh(points, cells)
+    return mesh.points, mesh.triangles
+
+
+def _meshio() -> Any:
+    require("curvature", "meshio")
+    return importlib.import_module("meshio")
