@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from pathlib import Path
 
 from benchmarks.record import tell
@@ -18,7 +19,11 @@ from benchmarks.school.setting import (
 from mezzofanti.bases import resolve
 from mezzofanti.continual import Learner, LearnerFolder, TaskStream, TrainingSettings
 from mezzofanti.continual.methods import create
+from mezzofanti.errors import StateError
 from mezzofanti.files import write_json
+
+PATIENCE = 60
+"""Seconds to wait for another cell that forks the same first task."""
 
 
 def do_first(seed: int, rate: float, kind: str) -> None:
@@ -105,7 +110,19 @@ def begin(cell: str, seed: int, rate: float, folder: Path, kind: str) -> Learner
         _share_before(folder.parent, folder)
         return learner(cell, seed, rate, folder)
     start = learner("sequential/lora", seed, rate, first_folder(seed, rate, kind))
-    return start.fork(folder, method=create({"type": cell.split("/")[0]}))
+    return _fork(start, folder, cell.split("/")[0])
+
+
+def _fork(start: Learner, folder: Path, method: str) -> Learner:
+    """Fork `start`, after another cell that forks it at this moment."""
+    for _ in range(PATIENCE):
+        try:
+            return start.fork(folder, method=create({"type": method}))
+        except StateError as error:
+            if "in use" not in str(error):
+                raise
+            time.sleep(1)
+    return start.fork(folder, method=create({"type": method}))
 
 
 def learner(cell: str, seed: int, rate: float, folder: Path) -> Learner:

@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import Any
 
 from benchmarks.record import circumstances
@@ -41,11 +41,11 @@ def run(seeds: Sequence[int], workers: int) -> dict[str, Any]:
     for stage in (firsts[:1], firsts[1:] + alone, shared):
         _pool(stage, workers, result)
     rates = _collect_search(result)
-    for seed in seeds:
-        starts = sorted({rates[cell] for cell in METHODS if shares_first_task(cell)})
-        if seed:  # with seed 0 the search has learned the first task already
-            _pool([("first", "", seed, rate, "cells") for rate in starts], workers, result)
-        _pool([("cell", cell, seed, rates[cell], "cells") for cell in _order(seed)], workers, result)
+    starts = sorted({rates[cell] for cell in METHODS if shares_first_task(cell)})
+    # with seed 0 the search has learned the first task already
+    _pool([("first", "", seed, rate, "cells") for seed in seeds if seed for rate in starts], workers, result)
+    cells: list[Job] = [("cell", cell, seed, rates[cell], "cells") for seed in seeds for cell in _order(seed)]
+    _pool(cells, workers, result)
     return result
 
 
@@ -59,9 +59,12 @@ def _order(seed: int) -> list[str]:
 def _pool(jobs: Sequence[Job], workers: int, result: dict[str, Any]) -> None:
     wanted = [job for job in jobs if not _known(job, result)]
     with ThreadPoolExecutor(workers) as pool:
-        for _ in pool.map(_process, wanted):
+        running = [pool.submit(_process, job) for job in wanted]
+        for _ in as_completed(running):
             _collect_search(result)
             _collect_cells(result)
+    for job in running:  # one that failed keeps no other from running, and is not passed over
+        job.result()
 
 
 def _known(job: Job, result: dict[str, Any]) -> bool:
