@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
+from benchmarks.adapters.reproduction import Reproduction
 
 from mezzofanti.corpus import Recipe
 from mezzofanti.curvature.problem import read_problem
@@ -45,7 +46,7 @@ def refused(path: Path) -> MezzofantiError:
 
 
 def test_every_ready_recipe_is_read() -> None:
-    kinds = {"corpus": Recipe.load, "curvature": read_problem}
+    kinds = {"corpus": Recipe.load, "curvature": read_problem, "reproduce": Reproduction.load}
     paths = sorted(RECIPES.rglob("*.yaml"))
     assert len(paths) >= 3
     for path in paths:

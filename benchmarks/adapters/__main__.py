@@ -3,6 +3,7 @@
     python -m benchmarks.adapters parameters     how many parameters are trained, by formula and counted
     python -m benchmarks.adapters speed          how long a training step is, and what it keeps in memory
     python -m benchmarks.adapters quality        what is learned from mixed tasks, cell by cell; hours
+    python -m benchmarks.adapters reproduce      the paper's own tables, on a GPU with the hub
 
 Each says more with --help. Results are JSON in benchmarks/results.
 """
@@ -10,11 +11,18 @@ Each says more with --help. Results are JSON in benchmarks/results.
 from __future__ import annotations
 
 import argparse
+import sys
 from types import ModuleType
 
-from benchmarks.adapters import parameters, quality, speed
+from benchmarks.adapters import parameters, quality, reproduce, speed
+from mezzofanti.errors import MezzofantiError
 
-BENCHMARKS: dict[str, ModuleType] = {"parameters": parameters, "speed": speed, "quality": quality}
+BENCHMARKS: dict[str, ModuleType] = {
+    "parameters": parameters,
+    "speed": speed,
+    "quality": quality,
+    "reproduce": reproduce,
+}
 
 
 def main() -> None:
@@ -33,7 +41,11 @@ def main() -> None:
         )
         module.add_options(command)
     options = parser.parse_args()
-    BENCHMARKS[options.benchmark].main(options)
+    try:
+        BENCHMARKS[options.benchmark].main(options)
+    except MezzofantiError as error:
+        print(error, file=sys.stderr)
+        sys.exit(2)
 
 
 if __name__ == "__main__":
