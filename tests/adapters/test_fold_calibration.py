@@ -66,7 +66,7 @@ def test_mean_gates_are_the_means_without_padding(sharp: Any, rows: Batches) -> 
     for name, (_, gates) in _heard(sharp, rows).items():
         assert moments[name].tokens == 5 + 9 + 9 + 2 * 6
         torch.testing.assert_close(moments[name].mean_gates, gates.mean(0), rtol=1e-5, atol=1e-7)
-    folded = fold(sharp, calibration=rows)
+    folded = fold(sharp, calibration=rows, how="mean")
     assert folded.how == "mean"
     torch.testing.assert_close(folded.gates, {name: found.mean_gates for name, found in moments.items()})
 

@@ -28,7 +28,7 @@ from mezzofanti.errors import ConfigurationError, nearest
 
 __all__ = ["Folded", "How", "fold"]
 
-How = Literal["mean", "regression", "kl"]
+How = Literal["regression", "mean", "kl"]
 Rows = Sequence[Batch] | Sequence[str]
 Gates = Mapping[str, Tensor | Sequence[float]] | Tensor | Sequence[float]
 Progress = Callable[[int, int], None]
@@ -79,7 +79,7 @@ def fold(
     model: nn.Module,
     *,
     calibration: Rows | None = None,
-    how: How = "mean",
+    how: How = "regression",
     gates: Gates | None = None,
     held_out: Rows | None = None,
     score: Score | None = None,
@@ -95,9 +95,9 @@ def fold(
         model: A PEFT model with a MALoRA (or MoLoRA) adapter, or a transformers model with one loaded.
         calibration: Rows of the domain: batches (`input_ids`, and `attention_mask`, `labels` where there are any), or
             texts with `tokenizer=`.
-        how: "mean": the mean gates. "regression": the linear map that predicts the mixture from what it reads with
-            the least squared error, layer by layer, in closed form. "kl": gates fitted to the routed model's
-            next-token distributions, by gradient, from the mean gates on (`fold_fit`); takes `steps` steps.
+        how: "regression": the linear map that predicts the mixture from what it reads with the least squared error,
+            layer by layer, in closed form. "mean": the mean gates. "kl": gates fitted to the routed model's next-token
+            distributions, by gradient, from the mean gates on (`fold_fit`); takes `steps` steps.
         gates: Instead of a calibration: E numbers for all layers, or E by layer name.
         held_out: Rows to measure the loss on; without them it is measured on the calibration's, which the card says.
         score: A figure of merit, called with the model, routed and folded; both results go on the card.

@@ -94,4 +94,4 @@ def _quiet_libraries() -> None:
 
 def _load_commands() -> None:
     # each module adds its commands to `app` when it is imported
-    from mezzofanti.cli import base, corpus, curvature, demo, learn, report  # noqa: F401
+    from mezzofanti.cli import base, corpus, curvature, demo, fold, learn, report  # noqa: F401

@@ -1,0 +1,294 @@
+"""A learner's mixture as plain LoRA folders, one a language: what `mezzo fold` does, callable from Python.
+
+    fold_by("learners/school", "folds/school", by="language")
+
+    folds/school/fr/          an ordinary PEFT LoRA folder, its card with what was lost
+    folds/school/folds.json   the figures of all
+    folds/school/chat_template.jinja    how the learner was spoken to, where the base would be spoken to otherwise
+
+Killed, the same call goes on with the languages that are missing. Rows a fold is calibrated on and rows it is measured
+on are others: every fifth is held out, drawn by the seed.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import random
+import shlex
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+from mezzofanti.continual.folded_source import Source, open_source
+from mezzofanti.errors import ConfigurationError, DataError, nearest
+from mezzofanti.files import read_json, write_json, write_text
+from mezzofanti.records import Sample, read_samples
+
+if TYPE_CHECKING:
+    from mezzofanti.adapters.folding import How
+    from mezzofanti.continual.pupil import Pupil
+
+__all__ = ["By", "FoldReport", "fold_by"]
+
+By = Literal["language", "skill", "task"]
+Progress = Callable[[str, int, int], None]
+HELD_OUT = 5
+"""Every fifth row is held out from calibration."""
+BATCH = 8
+
+
+@dataclass(frozen=True)
+class FoldReport:
+    """What was written: one entry a language (or skill, or task) in `folds`, as `folds.json` has it."""
+
+    output: Path
+    base: str
+    rank: int
+    folds: dict[str, dict[str, Any]]
+    chat_template: Path | None
+
+    def lines(self) -> list[str]:
+        """What was done, what was lost, and what to do next."""
+        said = [f"folded    {', '.join(self.folds)}: plain LoRA of rank {self.rank} in {self.output}"]
+        return [*said, *(_lost(name, fold) for name, fold in self.folds.items()), f"next      {self.serve()}"]
+
+    def serve(self) -> str:
+        """A command that serves all folds with vLLM."""
+        from mezzofanti.adapters.fold_card import served_rank
+
+        template = ["--chat-template", str(self.chat_template)] if self.chat_template else []
+        modules = [f"{name}={fold['folder']}" for name, fold in self.folds.items()]
+        rank = str(served_rank(self.rank))
+        words = ["vllm", "serve", self.base, "--enable-lora", "--max-lora-rank", rank, *template]
+        return shlex.join([*words, "--lora-modules", *modules])
+
+
+def _lost(name: str, fold: dict[str, Any]) -> str:
+    loss = fold["loss"]
+    rows = "held-out rows" if loss["held_out"] else "its own rows"
+    said = f"KL {loss['kl']:.4f} nats a token on {rows} (base alone {loss['kl_base']:.2f})"
+    said += f", same likeliest token {100 * loss['agreement']:.1f} %"
+    if loss["score_routed"] is not None:
+        said += f"; exam {100 * loss['score_routed']:.1f} % routed, {100 * loss['score_folded']:.1f} % folded"
+    return f"lost      {name}: {said}"
+
+
+def fold_by(
+    source: Path | str,
+    output: Path | str,
+    *,
+    by: By = "language",
+    rows: Path | None = None,
+    only: Sequence[str] = (),
+    how: How = "regression",
+    rank: int | None = None,
+    exam: bool = True,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> FoldReport:
+    """Fold the mixture in `source`, a learner's folder or an adapter's, into one plain LoRA a language.
+
+    Args:
+        source: A learner's folder: its last adapter, its memory's rows, its questions as the exam. Or a PEFT folder
+            with a routed adapter: then `rows` must be given, and there is no exam.
+        output: Where the folders go, one called after each language.
+        by: What a fold is for: a "language", a "skill" or (of a learner) a "task".
+        rows: Rows (JSONL, Parquet) to calibrate and measure on, instead of the memory's.
+        only: Some of the languages; all that the rows have by default.
+        how, rank: As in `mezzofanti.adapters.fold`.
+        exam: Whether a learner's questions are answered, routed and folded.
+
+    Raises:
+        ConfigurationError: an unknown `by`, `how` or language; an adapter that is no mixture. DataError: rows without a
+            language, or none at all.
+    """
+    from mezzofanti.adapters.folding import How
+
+    if by not in get_args(By):
+        raise ConfigurationError(f"fold: there is no --by {by}.", cure=nearest(by, get_args(By)))
+    if how not in get_args(How):
+        raise ConfigurationError(f"fold: there is no --how {how}.", cure=nearest(how, get_args(How)))
+    if rank is not None and rank < 1:
+        raise ConfigurationError(f"fold: --rank {rank} is not above 0.", cure="Give 1, 2, 3, ...")
+    found = open_source(Path(source))
+    groups = _chosen(_groups(found, by, rows), only, by)
+    work = _Work(found, Path(output), by, how, rank, exam, seed, progress)
+    for name, samples in groups.items():
+        work.fold(name, samples)
+    return work.report(list(groups))
+
+
+def _groups(source: Source, by: By, rows: Path | None) -> dict[str, list[Sample]]:
+    if rows is None and not source.memory:
+        raise DataError(
+            f"fold: {source.path} remembers no rows to calibrate on.", cure="Name some with --rows FILE."
+        )
+    if rows is not None and by == "task":
+        raise ConfigurationError(
+            "fold: rows of a file have no task.", cure="Use --by language or --by skill."
+        )
+    told = [("", sample) for sample in read_samples(rows)] if rows is not None else source.memory
+    pairs = [(task if by == "task" else getattr(sample, by), sample) for task, sample in told]
+    where = rows or source.path
+    without = sum(not name for name, _ in pairs)
+    if not pairs or without:
+        what = (
+            f"{without} of {len(pairs)} rows in {where} have no {by}" if pairs else f"{where} holds no rows"
+        )
+        raise DataError(
+            f"fold: {what}.", cure=f'Give each row its "{by}", as in {{"{by}": "fr", "messages": [...]}}.'
+        )
+    groups: dict[str, list[Sample]] = {}
+    for name, sample in pairs:
+        groups.setdefault(name, []).append(sample)
+    return groups
+
+
+def _chosen(groups: dict[str, list[Sample]], only: Sequence[str], by: By) -> dict[str, list[Sample]]:
+    for name in only:
+        if name not in groups:
+            raise ConfigurationError(f"fold: no row has the {by} {name!r}.", cure=nearest(name, groups))
+    chosen = {name: groups[name] for name in only or groups}
+    for name in chosen:
+        if Path(name).name != name or name.startswith("."):
+            raise ConfigurationError(f"fold: the {by} {name!r} cannot be a folder's name.", cure="Rename it.")
+    return chosen
+
+
+class _Work:
+    """One call of `fold_by`: the model is loaded when the first fold is missing."""
+
+    def __init__(
+        self,
+        source: Source,
+        output: Path,
+        by: By,
+        how: How,
+        rank: int | None,
+        exam: bool,
+        seed: int,
+        progress: Progress | None,
+    ) -> None:
+        self.source, self.output, self.by, self.how = source, output, by, how
+        self.rank, self.exam, self.seed, self.progress = rank, exam, seed, progress
+        self.figures = output / "folds.json"
+        self.pupil: Pupil | None = None
+        known = read_json(self.figures) if self.figures.is_file() else {}
+        self.known: dict[str, dict[str, Any]] = known.get("folds", {})
+        self.chat_template: str | None = known.get("chat_template")
+
+    def fold(self, name: str, samples: list[Sample]) -> None:
+        """Fold for one language, unless that was done already from the same adapter, rows and settings."""
+        folder, mark = self.output / name, self._mark(samples)
+        if self.known.get(name, {}).get("made_from") == mark and (folder / "adapter_config.json").is_file():
+            return
+        pupil = self._seated()
+        from mezzofanti.adapters.folding import fold
+
+        calibration, held_out = _split(samples, f"{self.seed}-{name}")
+        rows, left_out = self._encoded(pupil, calibration)
+        others, left_out_too = self._encoded(pupil, held_out)
+        folded = fold(
+            pupil.model,
+            calibration=rows,
+            held_out=others,
+            how=self.how,
+            rank=self.rank,
+            score=self._score(pupil, name),
+        )
+        folded.save(folder, base=str(self.source.base.path), title=name)
+        assert folded.loss is not None
+        self.known[name] = {
+            "folder": str(folder),
+            "made_from": mark,
+            "how": folded.how,
+            "rank": folded.rank,
+            "calibration_rows": len(calibration) - left_out,
+            "rows_left_out": left_out + left_out_too,
+            "truncation": max(folded.truncation.values()),
+            "loss": dataclasses.asdict(folded.loss),
+        }
+        self._write()
+
+    def report(self, names: list[str]) -> FoldReport:
+        """What `names` came to, done now or before."""
+        folds = {name: self.known[name] for name in names}
+        template = self.output / self.chat_template if self.chat_template else None
+        rank = max(fold["rank"] for fold in folds.values())
+        return FoldReport(self.output, str(self.source.base.path), rank, folds, template)
+
+    def _seated(self) -> Pupil:
+        if self.pupil is None:
+            self.pupil = self.source.pupil()
+            template = self.source.new_chat_template(self.pupil)
+            if template:
+                self.chat_template = "chat_template.jinja"
+                write_text(self.output / self.chat_template, template)
+        return self.pupil
+
+    def _encoded(self, pupil: Pupil, samples: list[Sample]) -> tuple[list[Any], int]:
+        from mezzofanti.continual.encoding import encode
+
+        rows, left_out = encode(samples, pupil.tokenizer, max_length=pupil.training.max_length, least=0)
+        rows.sort(key=lambda row: len(row["input_ids"]))
+        chunks = [rows[start : start + BATCH] for start in range(0, len(rows), BATCH)]
+        return [_padded(chunk, pupil.tokenizer.pad_token_id) for chunk in chunks], left_out
+
+    def _score(self, pupil: Pupil, name: str) -> Callable[[Any], float] | None:
+        questions = self.source.questions(self.by, name) if self.exam else {}
+        if not questions:
+            return None
+
+        def score(model: Any) -> float:
+            answers = pupil.examine(questions, self._say(f"{name}: exam, routed and folded"))
+            return sum(answer.score for answer in answers) / len(answers)
+
+        return score
+
+    def _say(self, what: str) -> Callable[[int, int], None] | None:
+        progress = self.progress
+        return None if progress is None else lambda done, total: progress(what, done, total)
+
+    def _mark(self, samples: list[Sample]) -> str:
+        settings = [
+            self.by,
+            self.how,
+            self.rank,
+            self.exam,
+            self.seed,
+            *(s.model_dump(mode="json") for s in samples),
+        ]
+        return hashlib.sha256((self.source.weights_mark + json.dumps(settings)).encode()).hexdigest()[:16]
+
+    def _write(self) -> None:
+        content = {"base": str(self.source.base.path), "source": str(self.source.path), "by": self.by}
+        write_json(
+            self.figures, {"schema": 1, **content, "chat_template": self.chat_template, "folds": self.known}
+        )
+
+
+def _split(samples: list[Sample], seed: str) -> tuple[list[Sample], list[Sample]]:
+    """Rows to calibrate on, and rows to measure on: none where there are fewer than two."""
+    shuffled = random.Random(seed).sample(samples, len(samples))
+    count = max(len(samples) // HELD_OUT, min(1, len(samples) - 1))
+    return shuffled[count:], shuffled[:count]
+
+
+def _padded(rows: list[dict[str, Any]], pad: int) -> dict[str, Any]:
+    """One batch of encoded rows, padded on the right."""
+    import torch
+
+    width = max(len(row["input_ids"]) for row in rows)
+
+    def filled(key: str, value: int) -> Any:
+        return torch.tensor([row[key] + [value] * (width - len(row[key])) for row in rows])
+
+    mask = [[1] * len(row["input_ids"]) + [0] * (width - len(row["input_ids"])) for row in rows]
+    return {
+        "input_ids": filled("input_ids", pad),
+        "labels": filled("labels", -100),
+        "attention_mask": torch.tensor(mask),
+    }

@@ -1,0 +1,166 @@
+"""`mezzo fold`: one plain LoRA folder a language, what was lost, and a mistake in one line."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shlex
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tiny_school as school
+
+from mezzofanti.cli import main
+from mezzofanti.continual import Task, TaskStream
+from mezzofanti.files import read_json, write_json, write_jsonl
+
+Mezzo = Callable[..., tuple[int, str, str]]
+LANGUAGES = {"fr": "one", "es": "two"}
+
+
+@pytest.fixture
+def mezzo(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Mezzo:
+    """`mezzo("fold", ...)` in an empty folder: exit code, stdout, stderr."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: Any) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["mezzo", *map(str, arguments)])
+        capsys.readouterr()
+        code: Any = 0
+        try:
+            main()
+        except SystemExit as ended:
+            code = ended.code or 0
+        return code, *capsys.readouterr()
+
+    return run
+
+
+def _task(language: str, name: str) -> Task:
+    task = school.task(name)
+    return dataclasses.replace(
+        task,
+        train=tuple(row.model_copy(update={"language": language}) for row in task.train),
+        test=tuple(question.model_copy(update={"language": language}) for question in task.test),
+    )
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a base, a MALoRA learner of two languages, one that says it is a LoRA's, a new one, and rows."""
+    folder = tmp_path_factory.mktemp("fold")
+    base = school.school_base(folder / "base")
+    stream = TaskStream([_task(language, name) for language, name in LANGUAGES.items()])
+    learner = school.learner(folder / "school", base, "replay", adapter=school.MALORA, memory_rows=10)
+    learner.learn_stream(stream)
+    plain = shutil.copytree(folder / "school", folder / "plain") / "tasks" / "02-two" / "adapter"
+    config = read_json(plain / "adapter_config.json")
+    write_json(plain / "adapter_config.json", {**config, "peft_type": "LORA"})
+    school.learner(folder / "new", base, "sequential", adapter=school.MALORA)
+    rows = [row.model_dump(mode="json") for task in stream for row in task.train]
+    write_jsonl(folder / "rows.jsonl", rows)
+    write_jsonl(folder / "mute.jsonl", [{"messages": row["messages"]} for row in rows[:3]] + rows[:1])
+    write_jsonl(folder / "empty.jsonl", [])
+    return folder
+
+
+def test_a_learner_folds_by_language(mezzo: Mezzo, place: Path) -> None:
+    code, said, told = mezzo("fold", place / "school")
+    assert code == 0, told
+    lines = said.splitlines()
+    assert lines[0] == "folded    fr, es: plain LoRA of rank 8 in folds/school"
+    assert [line.split(":")[0] for line in lines[1:3]] == ["lost      fr", "lost      es"]
+    command = shlex.split(lines[3].removeprefix("next"))
+    assert command[:6] == ["vllm", "serve", str(place / "base"), "--enable-lora", "--max-lora-rank", "8"]
+    assert command[-3:] == ["--lora-modules", "fr=folds/school/fr", "es=folds/school/es"]
+    figures = read_json("folds/school/folds.json")["folds"]
+    for language in LANGUAGES:
+        loss, folder = figures[language]["loss"], Path("folds/school") / language
+        assert figures[language]["calibration_rows"] == 8
+        assert (loss["rows"], loss["held_out"]) == (2, True)
+        assert loss["kl_base"] > loss["kl"] >= 0
+        assert loss["score_routed"] is not None
+        card = (folder / "README.md").read_text("utf-8")
+        assert f"{loss['kl']:.4f}" in card
+        assert "score: routed, folded" in card
+        config = json.loads((folder / "adapter_config.json").read_text("utf-8"))
+        assert (config["peft_type"], config["r"], config["lora_alpha"]) == ("LORA", 8, 8)
+
+
+def test_the_score_of_the_routed_learner_is_its_last_exam(mezzo: Mezzo, place: Path) -> None:
+    code, said, told = mezzo("fold", place / "school", "--by", "task", "--how", "mean", "--only", "two, one")
+    assert code == 0, told
+    scores = read_json(place / "school" / "tasks" / "02-two" / "scores.json")["scores"]
+    figures = read_json("folds/school/folds.json")["folds"]
+    assert {name: figures[name]["loss"]["score_routed"] for name in scores} == scores
+    assert said.startswith("folded    two, one:")
+
+
+def test_killed_it_goes_on_with_what_is_missing(
+    mezzo: Mezzo, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mezzofanti.adapters import Folded
+
+    real, saved = Folded.save, []
+
+    def save(self: Folded, folder: Path, **more: Any) -> Path:
+        saved.append(Path(folder).name)
+        if saved == ["fr", "es"]:
+            raise KeyboardInterrupt
+        return real(self, folder, **more)
+
+    monkeypatch.setattr(Folded, "save", save)
+    command = ("fold", place / "school", "--no-exam")
+    assert mezzo(*command)[0] == 130
+    assert list(read_json("folds/school/folds.json")["folds"]) == ["fr"]
+    code, said, _ = mezzo(*command)
+    assert (code, saved) == (0, ["fr", "es", "es"])
+    assert mezzo(*command)[1] == said
+    assert len(saved) == 3
+    mezzo(*command, "--rank", 4)
+    assert saved[3:] == ["fr", "es"]
+
+
+def test_an_adapter_folds_with_rows_of_your_own(mezzo: Mezzo, place: Path) -> None:
+    adapter = place / "school" / "tasks" / "02-two" / "adapter"
+    code, said, told = mezzo("fold", adapter, "--rows", place / "rows.jsonl", "--only", "es", "--out", "mine")
+    assert code == 0, told
+    assert said.startswith("folded    es: plain LoRA of rank 8 in mine\nlost      es: KL ")
+    assert "exam" not in said
+    assert read_json("mine/folds.json")["folds"]["es"]["calibration_rows"] == 20
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("school", "--by", "langauge"), "there is no --by langauge. Did you mean 'language'?"),
+        (("school", "--how", "men"), "there is no --how men. Did you mean 'mean'?"),
+        (("school", "--only", "fr,dr"), "no row has the language 'dr'. Did you mean 'fr'?"),
+        (("school", "--rows", "mute.jsonl"), "3 of 4 rows in mute.jsonl have no language. Give each row"),
+        (("school", "--rows", "empty.jsonl"), "empty.jsonl holds no rows."),
+        (
+            ("school", "--rows", "rows.jsonl", "--by", "task"),
+            "rows of a file have no task. Use --by language",
+        ),
+        (("school", "--rank", "0"), "--rank 0 is not above 0. Give 1, 2, 3"),
+        (
+            ("plain",),
+            "holds a LORA adapter, not a mixture of experts. It needs no folding: serve it as it is.",
+        ),
+        (("new",), "has learned nothing yet. Teach it: mezzo learn RECIPE"),
+        (("base",), "base is no learner's folder and no adapter's."),
+        (("school/tasks/02-two/adapter",), "remembers no rows to calibrate on. Name some with --rows FILE."),
+    ],
+)
+def test_a_mistake_is_one_line(
+    mezzo: Mezzo, place: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], words: str
+) -> None:
+    monkeypatch.chdir(place)
+    code, said, told = mezzo("fold", *arguments, "--out", place / "never")
+    assert (code, said, len(told.strip().splitlines())) == (2, "", 1), told
+    assert words in told
+    assert not (place / "never").exists()
