@@ -8,71 +8,76 @@ of their hats.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from mezzofanti.curvature.dual import share_inside
-from mezzofanti.curvature.measures import Field, evaluate
+from mezzofanti.curvature.checking import place
+from mezzofanti.curvature.fields import Field, evaluate
 from mezzofanti.curvature.mesh import Floats, Mesh
+from mezzofanti.curvature.nodal import NodalMeasure
 from mezzofanti.curvature.operator import AreaOperator
-from mezzofanti.curvature.regions import Inside, Intervals, region
 from mezzofanti.errors import ConfigurationError
 
-__all__ = ["NodalMeasure", "mean_curvature_measure", "nodal_values"]
+__all__ = ["NodalMeasure", "mean_curvature_measure", "nodal_values", "truncated"]
 
 
-@dataclass(frozen=True, eq=False)
-class NodalMeasure:
-    """A measure that lives on the nodes of a mesh: masses (N,), zero on the boundary, which is not in the domain."""
+def mean_curvature_measure(
+    u: ArrayLike | Field | Mesh,
+    mesh: Mesh | ArrayLike | Field | None = None,
+    *,
+    axes: Sequence[ArrayLike] | None = None,
+    floor: float | None = None,
+) -> NodalMeasure:
+    """Return the discrete mean curvature measure of the graph of u.
 
-    mesh: Mesh
-    masses: Floats
-
-    def total(self) -> float:
-        """Return the mass of all interior nodes: the flux of g through the innermost ring of cells."""
-        return float(self.masses.sum())
-
-    def mass(
-        self,
-        *,
-        box: Intervals | None = None,
-        disc: tuple[Sequence[float] | float, float] | None = None,
-        inside: Inside | None = None,
-    ) -> float:
-        """Return the mass of a region, each node's mass spread evenly over its dual cell.
-
-        box: one interval a coordinate, ((x0, x1), (y0, y1)). disc: a center and a radius. inside: a function of
-        arrays x, y that says which points belong. Raises ConfigurationError unless exactly one is given.
-        """
-        return float(share_inside(self.mesh, region(box, disc, inside)) @ self.masses)
-
-    def in_box(self, lower: Sequence[float], upper: Sequence[float]) -> float:
-        """Return the mass of the box between two opposite corners."""
-        return self.mass(box=tuple(zip(lower, upper, strict=True)))
-
-    def in_disc(self, center: Sequence[float], radius: float) -> float:
-        """Return the mass of a disc."""
-        return self.mass(disc=(center, radius))
-
-
-def mean_curvature_measure(u: ArrayLike | Field | Mesh, mesh: Mesh | ArrayLike | Field) -> NodalMeasure:
-    """Return the discrete mean curvature measure of the graph of u: values (N,) at nodes, or a function of x, y.
-
-    The two arguments may come in either order.
-    Raises ConfigurationError for the wrong number of values, or values that are not finite.
+    u: a function of arrays x, y; values (N,) at the nodes of `mesh`; or, with `axes` (one increasing array a
+    coordinate) and no mesh, samples on their grid, u[i, j] at (x[i], y[j]). A mesh may also come first.
+    u may jump, and be -inf where it is upper semicontinuous so: it is cut off at `floor`, by default one diameter of
+    the domain below the lowest finite value. Cutting keeps u subharmonic, and as the floor sinks the measures
+    converge (weakly) to that of u, so a set where u is -inf, which has no area, gets no mass of its own.
+    Raises ConfigurationError for the wrong number of values, and for values that are NaN or +inf.
+    Source: Dai, Trudinger, Wang, "The mean curvature measure" (2012).
     """
     if isinstance(u, Mesh):
-        u, mesh = mesh, u
-    if not isinstance(mesh, Mesh) or isinstance(u, Mesh):
+        u, mesh = mesh, u  # type: ignore[assignment]
+    if axes is not None and mesh is None and not callable(u):
+        u, mesh = _samples(u, axes)  # type: ignore[arg-type]
+    if not isinstance(mesh, Mesh) or isinstance(u, Mesh) or u is None:
         raise ConfigurationError(
-            "A measure needs a function and a mesh.", cure="Call mean_curvature_measure(u, mesh)."
+            "A measure needs a function and a mesh.",
+            cure="Call mean_curvature_measure(u, mesh), or mean_curvature_measure(samples, axes=(x, y)).",
         )
-    heights = nodal_values(mesh, u, "u")
+    field = u
+    source = (lambda other: _masses(other, truncated(other, field, floor))) if callable(field) else None
+    return NodalMeasure(mesh, _masses(mesh, truncated(mesh, field, floor)), source)
+
+
+def _masses(mesh: Mesh, heights: Floats) -> Floats:
     masses = -AreaOperator(mesh).residual(heights, np.zeros(len(heights)))
     masses[mesh.boundary] = 0.0
-    return NodalMeasure(mesh, masses)
+    return masses
+
+
+def truncated(mesh: Mesh, u: ArrayLike | Field, floor: float | None = None) -> Floats:
+    """Return max(u, floor) at the nodes (N,), finite. The default floor is what `mean_curvature_measure` says."""
+    if callable(u):
+        heights = np.array(np.broadcast_to(np.asarray(u(*mesh.points.T), dtype=np.float64), len(mesh.points)))
+    else:
+        heights = np.array(u, dtype=np.float64)
+    if heights.shape != (len(mesh.points),) or np.isneginf(heights).all():
+        return nodal_values(mesh, heights, "u")
+    wrong = np.isnan(heights) | np.isposinf(heights)
+    if wrong.any():
+        where = place(mesh.points[np.argmax(wrong)])
+        raise ConfigurationError(
+            f"u is {heights[np.argmax(wrong)]} at {where}.",
+            cure="Give one value a node, each finite or -inf.",
+        )
+    deep = np.isneginf(heights)
+    if floor is None and deep.any():
+        floor = float(heights[~deep].min()) - mesh.diameter
+    return heights if floor is None else np.maximum(heights, floor)
 
 
 def nodal_values(mesh: Mesh, values: ArrayLike | Field, name: str) -> Floats:
@@ -86,3 +91,18 @@ def nodal_values(mesh: Mesh, values: ArrayLike | Field, name: str) -> Floats:
             cure="Give one value a node, a number, or a function of x and y.",
         )
     return np.array(np.broadcast_to(array, (len(mesh.points),)))
+
+
+def _samples(values: ArrayLike, axes: Sequence[ArrayLike]) -> tuple[Floats, Mesh]:
+    samples, coordinates = (
+        np.asarray(values, dtype=np.float64),
+        [np.asarray(x, dtype=np.float64) for x in axes],
+    )
+    counts = tuple(x.size for x in coordinates)
+    rising = all(x.ndim == 1 and len(x) > 1 and (np.diff(x) > 0).all() for x in coordinates)
+    if samples.shape != counts or not rising or len(counts) > 3:
+        raise ConfigurationError(
+            f"Samples of shape {samples.shape} do not lie on axes of {' x '.join(map(str, counts))} values.",
+            cure="Give one increasing array a coordinate: samples[i, j] is u at (x[i], y[j]).",
+        )
+    return samples.ravel(), Mesh.grid(*coordinates)
