@@ -10,8 +10,8 @@ import pytest
 
 PUBLIC = {
     "mezzofanti": (
-        "AccuracyMatrix Joint Learner MaloraConfig Memory Message MezzofantiError OfflineTeacher OpenAITeacher"
-        " Passage Question RecurrentKIF Replay Sample Sequential Task TaskStream __version__ build"
+        "AccuracyMatrix Joint Learner MaloraConfig Memory Message MezzofantiError MoloraConfig OfflineTeacher"
+        " OpenAITeacher Passage Question RecurrentKIF Replay Sample Sequential Task TaskStream __version__ build"
     ),
     "mezzofanti.errors": (
         "BaseUnavailableError ConfigurationError DataError MezzofantiError MissingExtraError"
@@ -23,7 +23,7 @@ PUBLIC = {
     "mezzofanti.corpus": (
         "BuildReport Guard OfflineTeacher OpenAITeacher Recipe Reject Reply Request Teacher build select"
     ),
-    "mezzofanti.adapters": "Folded MaloraConfig MaloraModel fold",
+    "mezzofanti.adapters": "Folded MaloraConfig MaloraModel MoloraConfig MoloraModel fold",
     "mezzofanti.continual": (
         "AccuracyMatrix AdapterSettings Learner LearnerFolder Memory Task TaskStream TrainingSettings"
     ),

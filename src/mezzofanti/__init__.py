@@ -17,7 +17,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mezzofanti.adapters import MaloraConfig
+    from mezzofanti.adapters import MaloraConfig, MoloraConfig
     from mezzofanti.continual import AccuracyMatrix, Learner, Memory, Task, TaskStream
     from mezzofanti.continual.methods import Joint, RecurrentKIF, Replay, Sequential
     from mezzofanti.corpus import OfflineTeacher, OpenAITeacher, build
@@ -35,6 +35,7 @@ _HOMES = {
     "Memory": "continual",
     "Message": "records",
     "MezzofantiError": "errors",
+    "MoloraConfig": "adapters",
     "OfflineTeacher": "corpus",
     "OpenAITeacher": "corpus",
     "Passage": "records",
@@ -56,6 +57,7 @@ __all__ = [
     "Memory",
     "Message",
     "MezzofantiError",
+    "MoloraConfig",
     "OfflineTeacher",
     "OpenAITeacher",
     "Passage",

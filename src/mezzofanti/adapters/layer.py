@@ -1,158 +1,158 @@
-"""One adapted linear map: the frozen base, and a mixture of experts beside it."""
+"""One adapted linear map: the frozen base, and a mixture of experts beside it.
+
+`MixtureLayer` is what MALoRA and MoLoRA share; `MaloraLayer` adds what is MALoRA's own.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any, ClassVar, NoReturn, cast
 
 import torch
 from peft.tuners.tuners_utils import BaseTunerLayer
 from torch import Tensor, nn
 from torch.nn.functional import linear
-from transformers.pytorch_utils import Conv1D
 
 from mezzofanti.adapters.config import MaloraConfig
-from mezzofanti.adapters.initialisation import draw_kaiming, initial_qr, initial_svd
-from mezzofanti.adapters.mixing import mix_dense, project
-from mezzofanti.adapters.routing import RoutingContext, attach, gate, load_balance
+from mezzofanti.adapters.initialisation import draw_malora
+from mezzofanti.adapters.maps import features_of, refuse_merge
+from mezzofanti.adapters.mixing import Factors, gate_hidden, mix_dense, mix_otherwise, project
+from mezzofanti.adapters.mixture_config import MixtureConfig
+from mezzofanti.adapters.routing import Choice, Routing, RoutingContext, attach, gate
+from mezzofanti.adapters.sharing import BlockRouter
 from mezzofanti.errors import ConfigurationError
 
-__all__ = ["Linear", "MaloraLayer", "Routing", "refuse_merge"]
+__all__ = ["BY_ADAPTER", "Factors", "Linear", "MaloraLayer", "MixtureLayer", "Routing", "refuse_merge"]
+
+BY_ADAPTER = ("r", "lora_alpha", "scaling", "routing", "settings", "blocks", "load_balance")
+"""What a layer keeps of each adapter besides weights: PEFT deletes it with the adapter."""
 
 
-@dataclass
-class Routing:
-    """How the router of one adapter in one layer chooses. `balance` is the weight of its load-balance term."""
+class MixtureLayer(nn.Module, BaseTunerLayer):
+    """y = W x + b + scale * sum_t G_t(x) U_t D_t S x beside a linear map, quantised or not, or a `Conv1D`.
 
-    num_experts: int
-    top_k: int
-    normalise: bool
-    balance: float
-
-
-def features_of(base_layer: nn.Module, name: str) -> tuple[int, int]:
-    """Return the numbers of input and output features of an `nn.Linear` or a `Conv1D`."""
-    if isinstance(base_layer, nn.Linear):
-        return base_layer.in_features, base_layer.out_features
-    if isinstance(base_layer, Conv1D):
-        return base_layer.weight.shape[0], base_layer.weight.shape[1]
-    raise ConfigurationError(
-        f"MaloraConfig: {name or 'the module'} is a {type(base_layer).__name__}, which MALoRA cannot adapt.",
-        cure="Target torch.nn.Linear or transformers Conv1D modules; leave others out with exclude_modules.",
-    )
-
-
-def refuse_merge() -> NoReturn:
-    """Raise `ConfigurationError`: gates differ from token to token, so no single weight matrix equals the mixture."""
-    raise ConfigurationError(
-        "A routed MALoRA adapter cannot be merged into its base: its gates differ from token to token.",
-        cure="Keep it as an adapter, or call unload() to get the base back without it.",
-    )
-
-
-class MaloraLayer(BaseTunerLayer):
-    """What PEFT needs to know of an adapted layer: which weights belong to which adapter.
-
-    Weights of an adapter: `malora_S` (D, I), `malora_P` (E * R, D), `malora_B` (O, E * R), `malora_router` (E, I).
+    A method says which weights it has and what the factors are. Weights and dropout are held under names that begin
+    with `prefix`, by adapter.
     """
 
-    adapter_layer_names = ("malora_S", "malora_P", "malora_B", "malora_router")
-    other_param_names = ("r", "lora_alpha", "scaling", "malora_dropout", "routing", "load_balance")
-
-    def __init__(self, base_layer: nn.Module, context: RoutingContext, name: str = "") -> None:
-        self.base_layer = base_layer
-        self.in_features, self.out_features = features_of(self.get_base_layer(), name)
-        self.layer_name = name
-        self.context = context
-        self.r: dict[str, int] = {}
-        self.lora_alpha: dict[str, float] = {}
-        self.scaling: dict[str, float] = {}
-        self.routing: dict[str, Routing] = {}
-        self.load_balance: dict[str, Tensor] = {}
-        self.malora_dropout = nn.ModuleDict()
-        self.malora_S = nn.ParameterDict()
-        self.malora_P = nn.ParameterDict()
-        self.malora_B = nn.ParameterDict()
-        self.malora_router = nn.ParameterDict()
-        self._disable_adapters = False
-        self.merged_adapters: list[str] = []
-
-    def update_layer(self, adapter_name: str, r: int, lora_alpha: float, config: MaloraConfig) -> None:
-        """Add an adapter of rank `r`; `ConfigurationError` where S_A has more rows than the input has features."""
-        if config.shared_rank > self.in_features:
-            raise ConfigurationError(
-                f"MaloraConfig: shared_rank = {config.shared_rank} is above the {self.in_features} input features of "
-                f"{self.layer_name or 'the layer'}.",
-                cure="Lower shared_rank, or leave that module out with exclude_modules.",
-            )
-        self.r[adapter_name] = r
-        self.lora_alpha[adapter_name] = lora_alpha
-        self.scaling[adapter_name] = config.scale_of(r, lora_alpha)
-        self.routing[adapter_name] = Routing(
-            config.num_experts, config.top_k, config.norm_topk_prob, config.router_aux_loss_coef
-        )
-        dropout = nn.Dropout(config.lora_dropout) if config.lora_dropout > 0 else nn.Identity()
-        self.malora_dropout[adapter_name] = dropout
-        self._create_weights(adapter_name, r, config)
-        self._move_adapter_to_device_of_base_layer(adapter_name)
-        self.set_adapter(self.active_adapters, inference_mode=config.inference_mode)
-
-    def _create_weights(self, adapter_name: str, r: int, config: MaloraConfig) -> None:
-        stacked = config.num_experts * r
-        shapes = {
-            "malora_S": (config.shared_rank, self.in_features),
-            "malora_P": (stacked, config.shared_rank),
-            "malora_B": (self.out_features, stacked),
-            "malora_router": (config.num_experts, self.in_features),
-        }
-        meta = self.get_base_layer().weight.is_meta
-        for name, shape in shapes.items():
-            getattr(self, name)[adapter_name] = nn.Parameter(
-                torch.empty(shape, device="meta" if meta else None)
-            )
-        if not self.malora_S[adapter_name].is_meta:
-            self.reset_parameters(adapter_name, config)
-
-    @torch.no_grad()
-    def reset_parameters(self, adapter_name: str, config: MaloraConfig) -> None:
-        """Draw the starting weights of an adapter (module `initialisation`) from torch's global generator."""
-        draws = [draw_kaiming(config.shared_rank, self.in_features) for _ in range(config.num_experts)]
-        decompose = initial_qr if config.init_malora_weights == "qr" else initial_svd
-        shared, coefficients = decompose(draws, self.r[adapter_name], config.beta)
-        self.malora_S[adapter_name].copy_(shared)
-        self.malora_P[adapter_name].copy_(coefficients)
-        self.malora_router[adapter_name].normal_(std=config.router_init_std)
-        expansion = self.malora_B[adapter_name]
-        if config.init_malora_weights is False:
-            expansion.copy_(draw_kaiming(*expansion.shape))
-        else:
-            expansion.zero_()
-
-    def merge(self, safe_merge: bool = False, adapter_names: list[str] | None = None) -> NoReturn:
-        """Raise `ConfigurationError` (see `refuse_merge`)."""
-        refuse_merge()
-
-    def unmerge(self) -> None:
-        """Do nothing: a routed adapter is never merged."""
-
-
-class Linear(nn.Module, MaloraLayer):
-    """y = W x + b + (alpha / r) * sum_t G_t(x) B_t P_t S_A x, for `nn.Linear` and `Conv1D` as the base."""
+    prefix: ClassVar[str]
+    title: ClassVar[str]
 
     def __init__(
         self,
         base_layer: nn.Module,
         adapter_name: str,
         context: RoutingContext,
-        config: MaloraConfig,
+        config: MixtureConfig,
         r: int,
         lora_alpha: float,
         name: str = "",
+        block: BlockRouter | None = None,
     ) -> None:
         super().__init__()
-        MaloraLayer.__init__(self, base_layer, context, name)
+        self.base_layer = base_layer
+        self.in_features, self.out_features = features_of(self.get_base_layer(), name, self.title)
+        self.layer_name = name
+        self.context = context
+        self.r: dict[str, int] = {}
+        self.lora_alpha: dict[str, float] = {}
+        self.scaling: dict[str, float] = {}
+        self.routing: dict[str, Routing] = {}
+        self.settings: dict[str, MixtureConfig] = {}
+        self.blocks: dict[str, BlockRouter] = {}
+        self.load_balance: dict[str, Tensor] = {}
+        for weight_name in self.adapter_layer_names:
+            setattr(self, weight_name, nn.ParameterDict())
+        setattr(self, f"{self.prefix}dropout", nn.ModuleDict())
+        self._disable_adapters = False
+        self.merged_adapters: list[str] = []
         self._active_adapter = adapter_name
-        self.update_layer(adapter_name, r, lora_alpha, config)
+        self.update_layer(adapter_name, r, lora_alpha, config, block)
+
+    def weights_of(self, config: MixtureConfig, r: int) -> dict[str, tuple[int, int]]:
+        """Return the shapes of the weights, router excepted; `ConfigurationError` where they do not fit the map."""
+        raise NotImplementedError
+
+    def draw(self, adapter_name: str, config: MixtureConfig) -> dict[str, Tensor]:
+        """Return all weights as they start, router included."""
+        raise NotImplementedError
+
+    def factors(self, adapter_name: str) -> Factors:
+        """Return what the adapter multiplies by, differentiably."""
+        raise NotImplementedError
+
+    def weight_of(self, name: str, adapter_name: str) -> nn.Parameter:
+        """Return the weight `name` of an adapter, such as "B" or "router"."""
+        weight: nn.Parameter = getattr(self, f"{self.prefix}{name}")[adapter_name]
+        return weight
+
+    def has_router(self, adapter_name: str) -> bool:
+        """Whether this map holds a router of that adapter."""
+        return adapter_name in getattr(self, f"{self.prefix}router")
+
+    def update_layer(
+        self,
+        adapter_name: str,
+        r: int,
+        lora_alpha: float,
+        config: MixtureConfig,
+        block: BlockRouter | None = None,
+    ) -> None:
+        """Add an adapter of rank `r`; `ConfigurationError` where its sizes do not fit the map."""
+        shapes = self.weights_of(config, r)
+        self.r[adapter_name] = r
+        self.lora_alpha[adapter_name] = lora_alpha
+        self.scaling[adapter_name] = config.scale_of(r, lora_alpha)
+        self.settings[adapter_name] = config
+        self.routing[adapter_name] = Routing(
+            config.num_experts,
+            config.top_k,
+            config.norm_topk_prob,
+            config.router_aux_loss_coef,
+            config.router_z_loss_coef,
+        )
+        dropout = nn.Dropout(config.lora_dropout) if config.lora_dropout > 0 else nn.Identity()
+        getattr(self, f"{self.prefix}dropout")[adapter_name] = dropout
+        if block is None or self._join(adapter_name, block):
+            shapes["router"] = (config.num_experts, self.in_features)
+        self._create_weights(adapter_name, shapes, config)
+        frozen = {adapter_name: config.frozen_weights()} if config.frozen_weights() else {}
+        self.frozen_peft_weight_names = {**self.frozen_peft_weight_names, **frozen}
+        self._move_adapter_to_device_of_base_layer(adapter_name)
+        self.set_adapter(self.active_adapters, inference_mode=config.inference_mode)
+
+    def _join(self, adapter_name: str, block: BlockRouter) -> bool:
+        """Follow the router of a block; return whether this is the map that holds it, the first to come."""
+        self.blocks[adapter_name] = block
+        block.members += 1
+        if block.members == 1:
+            block.weights = getattr(self, f"{self.prefix}router")
+        return block.members == 1
+
+    def _create_weights(
+        self, adapter_name: str, shapes: dict[str, tuple[int, int]], config: MixtureConfig
+    ) -> None:
+        device, _ = self._get_base_layer_device_and_dtype(self.get_base_layer())  # type: ignore[no-untyped-call]
+        meta = device is not None and device.type == "meta"
+        for name, shape in shapes.items():
+            parameter = nn.Parameter(torch.empty(shape, device="meta" if meta else None))
+            getattr(self, f"{self.prefix}{name}")[adapter_name] = parameter
+            meta = meta or getattr(self, f"{self.prefix}{name}")[adapter_name].is_meta
+        if not meta:
+            self.reset_parameters(adapter_name, config)
+
+    @torch.no_grad()
+    def reset_parameters(self, adapter_name: str, config: MixtureConfig) -> None:
+        """Draw the starting weights of an adapter (module `initialisation`) from torch's global generator."""
+        for name, start in self.draw(adapter_name, config).items():
+            if name != "router" or self.has_router(adapter_name):
+                self.weight_of(name, adapter_name).copy_(start)
+
+    def merge(self, safe_merge: bool = False, adapter_names: list[str] | None = None) -> NoReturn:
+        """Raise `ConfigurationError` (see `refuse_merge`)."""
+        refuse_merge(self.title)
+
+    def unmerge(self) -> None:
+        """Do nothing: a routed adapter is never merged."""
 
     def forward(self, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         """Return the adapted answer (..., O) for `x` (..., I), in the dtype of the base's answer."""
@@ -160,46 +160,134 @@ class Linear(nn.Module, MaloraLayer):
         if self.disable_adapters:
             return answer
         for adapter_name in self.active_adapters:
-            if adapter_name in self.malora_B:
+            if adapter_name in self.routing:
                 answer = self._add(adapter_name, x, answer)
         return answer
 
     def _add(self, name: str, x: Tensor, answer: Tensor) -> Tensor:
-        expansion_OF = self.malora_B[name]
-        mixed_TF = self._mixed(name, x)
+        settings, factors = self.settings[name], self.factors(name)
+        if not torch.is_autocast_enabled(x.device.type):
+            x = self._cast_input_dtype(x, factors.up_OF.dtype)
         answer_TO = answer.reshape(-1, self.out_features)
+        dense = settings.mixing == "dense" and not settings.recompute_hidden
+        read_TX, gates_TE = self._read(name, x.reshape(-1, self.in_features), factors, dense)
+        if not dense:
+            form = "recomputed" if settings.mixing == "dense" else settings.mixing
+            return mix_otherwise(form, answer_TO, read_TX, gates_TE, factors, settings.top_k).view_as(answer)
+        if factors.shared_XI is None:
+            mixed_TF = gate_hidden(read_TX, gates_TE)
+        else:
+            mixed_TF = mix_dense(read_TX, gates_TE, factors.down_FX)
         if answer_TO.dtype == mixed_TF.dtype:
             # One pass over the answer instead of two.
-            return torch.addmm(answer_TO, mixed_TF, expansion_OF.mT).view_as(answer)
-        return (answer_TO + linear(mixed_TF, expansion_OF)).to(answer.dtype).view_as(answer)
+            return torch.addmm(answer_TO, mixed_TF, factors.up_OF.mT).view_as(answer)
+        return (answer_TO + linear(mixed_TF, factors.up_OF)).to(answer.dtype).view_as(answer)
 
-    def _mixed(self, name: str, x: Tensor) -> Tensor:
-        shared_DI, router_EI = self.malora_S[name], self.malora_router[name]
-        if not torch.is_autocast_enabled(x.device.type):
-            x = self._cast_input_dtype(x, shared_DI.dtype)
-        input_TI = x.reshape(-1, self.in_features)
-        dropout = self.malora_dropout[name]
-        if self.training and isinstance(dropout, nn.Dropout):
-            shared_TD, logits_TE = linear(dropout(input_TI), shared_DI), linear(input_TI, router_EI)
+    def _read(self, name: str, input_TI: Tensor, factors: Factors, dense: bool) -> tuple[Tensor, Tensor]:
+        """Return what `down_FX` is to be applied to, or, dense and unshared, its product; and the scaled gates."""
+        first_XI = factors.shared_XI
+        if first_XI is None and dense:
+            first_XI = factors.down_FX
+        router_EI = self._router(name)
+        dropout = getattr(self, f"{self.prefix}dropout")[name]
+        drops = self.training and isinstance(dropout, nn.Dropout)
+        logits_TE: Tensor | None = None
+        if first_XI is not None and router_EI is not None and not drops:
+            read_TX, logits_TE = project(input_TI, first_XI, router_EI)
         else:
-            shared_TD, logits_TE = project(input_TI, shared_DI, router_EI)
-        gates_TE = self._gates(name, logits_TE)
-        return mix_dense(shared_TD, gates_TE * self.scaling[name], self.malora_P[name])
+            read_TX = dropout(input_TI)
+            read_TX = read_TX if first_XI is None else linear(read_TX, first_XI)
+            logits_TE = None if router_EI is None else linear(input_TI, router_EI)
+        return read_TX, self._gates(name, logits_TE, len(input_TI)) * self.scaling[name]
 
-    def _gates(self, name: str, logits_TE: Tensor) -> Tensor:
+    def _router(self, name: str) -> Tensor | None:
+        """Return the router's weight (E, I), None where another map of the block has chosen already."""
+        if name in self.blocks:
+            return self.blocks[name].weight_for(self.layer_name, self.in_features)
+        return self.weight_of("router", name)
+
+    def _gates(self, name: str, logits_TE: Tensor | None, tokens: int) -> Tensor:
+        if logits_TE is None:
+            choice = self.blocks[name].choice_for(self.layer_name, tokens)
+        else:
+            choice = self._choose(name, logits_TE)
+            if name in self.blocks:
+                self.blocks[name].begin(self.layer_name, choice)
+        self.context.tell(self.layer_name, name, choice)
+        return choice.gates_TE
+
+    def _choose(self, name: str, logits_TE: Tensor) -> Choice:
         routing = self.routing[name]
-        gates_TE, probabilities_TE, chosen_TE = gate(logits_TE, routing.top_k, routing.normalise)
-        for observer in self.context.observers:
-            weights_T = self.context.weights(len(gates_TE), like=gates_TE)
-            observer(
-                self.layer_name, name, gates_TE.detach(), probabilities_TE.detach(), chosen_TE, weights_T
+        choice = Choice(*gate(logits_TE, routing.top_k, routing.normalise))
+        if not (self.training and torch.is_grad_enabled()):
+            return choice
+        self.context.watch(self.layer_name, name, logits_TE)
+        balance, loss = self.context.extra_loss(routing, choice, logits_TE)
+        if balance is not None:
+            self.load_balance[name] = balance
+        return choice if loss is None else choice._replace(gates_TE=attach(choice.gates_TE, loss))
+
+
+class MaloraLayer(MixtureLayer):
+    """MALoRA beside a map: z = S_A x, D_t = P_t, U_t = B_t.
+
+    Weights of an adapter: `malora_S` (D, I), `malora_P` (E * R, D), `malora_B` (O, E * R), `malora_router` (E, I), the
+    last only in the first map of a block where its maps share a router. With ablation "no-sharing" `malora_P` is
+    (E * R, D / E). With "decompose-B" `malora_S` is S_B (O, D), `malora_P` (D, E * R), and `malora_A` (E * R, I) takes
+    the place of `malora_B`.
+    """
+
+    adapter_layer_names = ("malora_S", "malora_P", "malora_B", "malora_A", "malora_router")
+    other_param_names = (*BY_ADAPTER, "malora_dropout")
+    prefix = "malora_"
+    title = "MALoRA"
+
+    malora_S: nn.ParameterDict
+    malora_P: nn.ParameterDict
+    malora_B: nn.ParameterDict
+    malora_A: nn.ParameterDict
+    malora_router: nn.ParameterDict
+    malora_dropout: nn.ModuleDict
+
+    def weights_of(self, config: MixtureConfig, r: int) -> dict[str, tuple[int, int]]:
+        """Return the shapes of S, P and B; `ConfigurationError` where S has more rows than there are features."""
+        config = cast(MaloraConfig, config)
+        d, stacked, decompose_b = config.shared_rank, config.num_experts * r, config.ablation == "decompose-B"
+        width, side = (self.out_features, "output") if decompose_b else (self.in_features, "input")
+        if d > width:
+            raise ConfigurationError(
+                f"MaloraConfig: shared_rank = {d} is above the {width} {side} features of "
+                f"{self.layer_name or 'the layer'}.",
+                cure="Lower shared_rank, or leave that module out with exclude_modules.",
             )
-        if not (self.training and routing.balance and torch.is_grad_enabled()):
-            return gates_TE
-        weights_T = self.context.weights(len(gates_TE), like=gates_TE)
-        balance = load_balance(probabilities_TE, chosen_TE, weights_T)
-        self.load_balance[name] = balance.detach()
-        return attach(gates_TE, balance * (routing.balance * self.context.scale))
+        if decompose_b:
+            return {"S": (width, d), "P": (d, stacked), "A": (stacked, self.in_features)}
+        rows = d // config.num_experts if config.ablation == "no-sharing" else d
+        return {"S": (d, width), "P": (stacked, rows), "B": (self.out_features, stacked)}
+
+    def draw(self, adapter_name: str, config: MixtureConfig) -> dict[str, Tensor]:
+        """Return S, P, router and B as they start (Eq. 8-10)."""
+        return draw_malora(
+            cast(MaloraConfig, config), self.r[adapter_name], self.in_features, self.out_features
+        )
+
+    def factors(self, adapter_name: str) -> Factors:
+        """Return S_A, P and B. Where an ablation shares no S_A, D_t = P_t S_t or, with B decomposed, U_t = S_B P_t."""
+        ablation = self.settings[adapter_name].ablation
+        shared, coefficients = self.malora_S[adapter_name], self.malora_P[adapter_name]
+        if ablation == "decompose-B":
+            return Factors(None, self.malora_A[adapter_name], shared @ coefficients)
+        if ablation == "no-sharing":
+            experts = self.routing[adapter_name].num_experts
+            own = torch.bmm(
+                coefficients.view(experts, -1, coefficients.shape[1]),
+                shared.view(experts, -1, self.in_features),
+            )
+            return Factors(None, own.view(-1, self.in_features), self.malora_B[adapter_name])
+        return Factors(shared, coefficients, self.malora_B[adapter_name])
 
     def __repr__(self) -> str:
         return "malora." + super().__repr__()
+
+
+Linear = MaloraLayer

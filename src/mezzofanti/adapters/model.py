@@ -1,4 +1,4 @@
-"""MALoRA as PEFT sees it: where the adapted layers go in a model."""
+"""MALoRA and MoLoRA as PEFT sees them: where the adapted layers go in a model."""
 
 from __future__ import annotations
 
@@ -13,19 +13,21 @@ from peft.utils.other import get_pattern_key
 from torch import nn
 from transformers.pytorch_utils import Conv1D
 
-from mezzofanti.adapters.config import MaloraConfig
-from mezzofanti.adapters.layer import Linear, MaloraLayer, refuse_merge
+from mezzofanti.adapters.layer import MaloraLayer, MixtureLayer
+from mezzofanti.adapters.maps import refuse_merge
+from mezzofanti.adapters.mixture_config import MixtureConfig
+from mezzofanti.adapters.molora_layer import MoloraLayer
 from mezzofanti.adapters.routing import RoutingContext
+from mezzofanti.adapters.sharing import BlockRouter, block_of
 from mezzofanti.errors import ConfigurationError, nearest
 
-__all__ = ["MaloraModel"]
+__all__ = ["MaloraModel", "MixtureModel", "MoloraModel"]
 
 
-class MaloraModel(BaseTuner):
-    """Puts a mixture beside every targeted linear map. Made by `peft.get_peft_model`, not by hand."""
+class MixtureModel(BaseTuner):
+    """Puts a mixture beside every targeted linear map. `MaloraModel` and `MoloraModel` say which."""
 
-    prefix = "malora_"
-    tuner_layer_cls = MaloraLayer
+    tuner_layer_cls: type[MixtureLayer]
     target_module_mapping = TRANSFORMERS_MODELS_TO_LORA_TARGET_MODULES_MAPPING  # type: ignore[assignment]
 
     routing_context: RoutingContext
@@ -38,20 +40,28 @@ class MaloraModel(BaseTuner):
 
     def inject_adapter(self, model: nn.Module, adapter_name: str, *args: Any, **kwargs: Any) -> None:
         """Put the adapter in; `ConfigurationError` where no module of the model is meant."""
+        self._blocks: dict[str, BlockRouter] = {}
         try:
             super().inject_adapter(model, adapter_name, *args, **kwargs)
         except NoMatchingPeftModuleError as error:
-            raise ConfigurationError(
-                f"MaloraConfig: {error}", cure=_what_there_is(self, adapter_name)
-            ) from None
-        self._share_out_balance(adapter_name)
+            kind = type(self._config(adapter_name)).__name__
+            raise ConfigurationError(f"{kind}: {error}", cure=_what_there_is(self, adapter_name)) from None
+        self._share_out_losses(adapter_name)
 
-    def _share_out_balance(self, adapter_name: str) -> None:
+    def _share_out_losses(self, adapter_name: str) -> None:
         config = self._config(adapter_name)
         layers = [layer for layer in self._layers() if adapter_name in layer.routing]
-        routers = len(layers) if config.router_aux_loss_reduction == "mean" else 1
+        routers = sum(layer.has_router(adapter_name) for layer in layers)
+        sharers = routers if config.router_aux_loss_reduction == "mean" else 1
         for layer in layers:
-            layer.routing[adapter_name].balance = config.router_aux_loss_coef / routers
+            layer.routing[adapter_name].balance = config.router_aux_loss_coef / sharers
+            layer.routing[adapter_name].z_loss = config.router_z_loss_coef / sharers
+
+    def _block(self, adapter_name: str, config: MixtureConfig, name: str) -> BlockRouter | None:
+        block = block_of(name) if config.router_scope == "block" else None
+        if block is None:
+            return None
+        return self._blocks.setdefault(block, BlockRouter(type(config).__name__, block, adapter_name))
 
     def _create_and_replace(
         self,
@@ -67,16 +77,19 @@ class MaloraModel(BaseTuner):
         r = config.rank_pattern.get(get_pattern_key(list(config.rank_pattern), current_key), config.r)
         alpha_key = get_pattern_key(list(config.alpha_pattern), current_key)
         alpha = config.alpha_pattern.get(alpha_key, config.lora_alpha)
-        if isinstance(target, MaloraLayer):
-            target.update_layer(adapter_name, r, alpha, config)
+        block = self._block(adapter_name, config, current_key)
+        if isinstance(target, MixtureLayer):
+            target.update_layer(adapter_name, r, alpha, config, block)
             return
-        layer = Linear(target, adapter_name, self.routing_context, config, r, alpha, current_key)
+        layer = self.tuner_layer_cls(
+            target, adapter_name, self.routing_context, config, r, alpha, current_key, block
+        )
         if adapter_name not in self.active_adapters:
             layer.requires_grad_(False)
         self._replace_module(parent, target_name, layer, target)
 
     def _check_merge_allowed(self) -> NoReturn:
-        refuse_merge()
+        refuse_merge(self.tuner_layer_cls.title)
 
     def unload(self) -> nn.Module:
         """Return the base model without any adapter."""
@@ -92,14 +105,28 @@ class MaloraModel(BaseTuner):
         ]
         return torch.stack([term.cpu() for term in terms]).mean().item() if terms else None
 
-    def _config(self, adapter_name: str) -> MaloraConfig:
-        return cast(MaloraConfig, self.peft_config[adapter_name])
+    def _config(self, adapter_name: str) -> MixtureConfig:
+        return cast(MixtureConfig, self.peft_config[adapter_name])
 
-    def _layers(self) -> list[MaloraLayer]:
-        return [module for module in self.model.modules() if isinstance(module, MaloraLayer)]
+    def _layers(self) -> list[MixtureLayer]:
+        return [module for module in self.model.modules() if isinstance(module, MixtureLayer)]
 
 
-def _what_there_is(tuner: MaloraModel, adapter_name: str) -> str:
+class MaloraModel(MixtureModel):
+    """A model with MALoRA adapters. Made by `peft.get_peft_model`, not by hand."""
+
+    prefix = "malora_"
+    tuner_layer_cls = MaloraLayer
+
+
+class MoloraModel(MixtureModel):
+    """A model with MoLoRA adapters. Made by `peft.get_peft_model`, not by hand."""
+
+    prefix = "molora_"
+    tuner_layer_cls = MoloraLayer
+
+
+def _what_there_is(tuner: MixtureModel, adapter_name: str) -> str:
     linear = (nn.Linear, Conv1D)
     names = {
         name.rpartition(".")[2] for name, module in tuner.model.named_modules() if isinstance(module, linear)

@@ -1,4 +1,4 @@
-"""Makes MALoRA known to PEFT.
+"""Makes MALoRA and MoLoRA known to PEFT.
 
 PEFT looks a method up in plain dictionaries by the name in `adapter_config.json`, but offers no entry to them for a
 method that is not a member of its own `PeftType`. So the entries are written here, under a string that behaves as a
@@ -12,10 +12,11 @@ from typing import Any, cast
 from peft import PeftType, mapping
 
 from mezzofanti.adapters.config import MALORA, MaloraConfig, MethodName
-from mezzofanti.adapters.model import MaloraModel
+from mezzofanti.adapters.model import MaloraModel, MoloraModel
+from mezzofanti.adapters.molora_config import MOLORA, MoloraConfig
 from mezzofanti.errors import ConfigurationError
 
-__all__ = ["register", "register_malora"]
+__all__ = ["register", "register_malora", "register_molora"]
 
 
 def register(name: MethodName, config: type[Any], model: type[Any], prefix: str) -> None:
@@ -39,3 +40,8 @@ def register(name: MethodName, config: type[Any], model: type[Any], prefix: str)
 def register_malora() -> None:
     """Register `MaloraConfig` and `MaloraModel`; `import mezzofanti.adapters` does it."""
     register(MALORA, MaloraConfig, MaloraModel, MaloraModel.prefix)
+
+
+def register_molora() -> None:
+    """Register `MoloraConfig` and `MoloraModel`; `import mezzofanti.adapters` does it."""
+    register(MOLORA, MoloraConfig, MoloraModel, MoloraModel.prefix)

@@ -4,22 +4,62 @@ Shape letters of this package: T tokens, I input features, O output features, D 
 E experts, R rank of one expert, F = E * R.
 
 Sources: gates, Eq. 4-5 of MALoRA (arXiv:2410.22782v1); load balance, Eq. 4-6 of the Switch Transformer
-(arXiv:2101.03961), its shares divided by top_k so that an even load gives 1.
+(arXiv:2101.03961), its shares divided by top_k so that an even load gives 1; z-loss, Eq. 5 of ST-MoE
+(arXiv:2202.08906).
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, distributed
 
-__all__ = ["Observer", "RoutingContext", "attach", "choose", "gate", "load_balance"]
+from mezzofanti.errors import ConfigurationError
+
+__all__ = [
+    "Choice",
+    "Observer",
+    "Routing",
+    "RoutingContext",
+    "attach",
+    "choose",
+    "gate",
+    "load_balance",
+    "load_balance_across",
+    "z_loss",
+]
+
+LOOK_EVERY = 16
+"""Training passes between two looks at the routers' health where a look makes the host wait for the device."""
 
 Observer = Callable[[str, str, Tensor, Tensor, Tensor, Tensor | None], None]
 """Takes the layer's name, the adapter's name, gates, probabilities, chosen mask (each T, E) and weights (T) or None."""
+
+
+@dataclass
+class Routing:
+    """How the router of one adapter in one layer chooses.
+
+    `balance` and `z_loss` are the weights of its load-balance term and its z-loss.
+    """
+
+    num_experts: int
+    top_k: int
+    normalise: bool
+    balance: float
+    z_loss: float = 0.0
+
+
+class Choice(NamedTuple):
+    """What a router chose for T tokens: gates, probabilities, and ones where an expert was chosen, each (T, E)."""
+
+    gates_TE: Tensor
+    probabilities_TE: Tensor
+    chosen_TE: Tensor
 
 
 def choose(probabilities_TE: Tensor, top_k: int) -> Tensor:
@@ -61,6 +101,32 @@ def load_balance(probabilities_TE: Tensor, chosen_TE: Tensor, weights_T: Tensor 
     return experts * torch.dot(share_E, mean_E)
 
 
+def load_balance_across(
+    probabilities_TE: Tensor, chosen_TE: Tensor, weights_T: Tensor | None = None, group: Any = None
+) -> Tensor:
+    """Return this process's part of `load_balance` over the tokens of all processes: the mean over them is the whole.
+
+    The shares f_t are summed over the processes of `group`; p_t holds the own tokens, over the mean number of tokens
+    a process has. So the mean of the gradients, which distributed training takes, is the gradient of the whole.
+    """
+    experts, processes = probabilities_TE.shape[-1], distributed.get_world_size(group)
+    if weights_T is None:
+        weights_T = torch.ones_like(probabilities_TE[:, 0])
+    sums = torch.cat([weights_T @ chosen_TE, weights_T.sum().unsqueeze(0)])
+    distributed.all_reduce(sums, group=group)
+    share_E = sums[:experts] / sums[:experts].sum().clamp(min=torch.finfo(sums.dtype).tiny)
+    mean_E = (weights_T / (sums[experts] / processes).clamp(min=1.0)) @ probabilities_TE
+    return experts * torch.dot(share_E, mean_E)
+
+
+def z_loss(logits_TE: Tensor, weights_T: Tensor | None = None) -> Tensor:
+    """Return the mean over tokens of the squared log-sum-exp of the router's logits."""
+    squares_T = logits_TE.float().logsumexp(dim=-1).square()
+    if weights_T is None:
+        return squares_T.mean()
+    return torch.dot(weights_T / weights_T.sum().clamp(min=1.0), squares_T)
+
+
 class _Attach(torch.autograd.Function):
     """The identity on its first argument; backward also hands gradient 1 to the second."""
 
@@ -93,22 +159,88 @@ class RoutingContext:
 
     Attributes:
         scale: Factor on the load-balance term: 1 / gradient_accumulation_steps where the trainer divides its loss so,
-            or the loss scale of a float16 gradient scaler.
+            times the loss scale of a float16 gradient scaler. `callbacks.ScaleRouting` sets it in a Trainer.
+        group: Processes whose tokens are balanced together, as torch.distributed names them; None is all of them.
         observers: Called in every adapted layer with what its router chose, detached: telemetry and calibration
             listen here. Empty, they cost nothing.
     """
 
     scale: float = 1.0
     mask: Tensor | None = field(default=None, repr=False)
+    group: Any = field(default=None, repr=False)
     observers: list[Observer] = field(default_factory=list, repr=False)
+    _unseen: dict[tuple[str, str], Tensor] = field(default_factory=dict, repr=False)
+    _passes: int = field(default=0, repr=False)
 
     def __call__(self, module: Any, arguments: tuple[Any, ...], named: dict[str, Any]) -> None:
         """Remember which tokens count: two-dimensional masks only, others say nothing about padding."""
         mask = named.get("attention_mask")
         self.mask = mask if isinstance(mask, Tensor) and mask.dim() == 2 else None
+        self._passes += 1
+        if self._unseen and self._passes % LOOK_EVERY == 0:
+            self._look()
 
     def weights(self, tokens: int, like: Tensor) -> Tensor | None:
         """Return 1 for tokens that count and 0 for padding, shape (tokens,); None where nothing is known."""
         if self.mask is None or self.mask.numel() != tokens:
             return None
         return self.mask.reshape(-1).to(device=like.device, dtype=like.dtype)
+
+    def tell(self, layer: str, adapter: str, choice: Choice) -> None:
+        """Call the observers."""
+        if not self.observers:
+            return
+        gates_TE, probabilities_TE, chosen_TE = (part.detach() for part in choice)
+        weights_T = self.weights(len(gates_TE), like=gates_TE)
+        for observer in self.observers:
+            observer(layer, adapter, gates_TE, probabilities_TE, chosen_TE, weights_T)
+
+    def extra_loss(
+        self, routing: Routing, choice: Choice, logits_TE: Tensor
+    ) -> tuple[Tensor | None, Tensor | None]:
+        """Return the load-balance term without a gradient, and what to descend on; None where there is none."""
+        if not (routing.balance or routing.z_loss):
+            return None, None
+        _, probabilities_TE, chosen_TE = choice
+        weights_T = self.weights(len(chosen_TE), like=probabilities_TE)
+        if self._spread:
+            balance = load_balance_across(probabilities_TE, chosen_TE, weights_T, self.group)
+        else:
+            balance = load_balance(probabilities_TE, chosen_TE, weights_T)
+        loss = balance * (routing.balance * self.scale)
+        if routing.z_loss:
+            loss = loss + z_loss(logits_TE, weights_T) * (routing.z_loss * self.scale)
+        return balance.detach(), loss
+
+    @property
+    def _spread(self) -> bool:
+        """Whether the tokens of a step are spread over several processes."""
+        ready = distributed.is_available() and distributed.is_initialized()
+        return ready and distributed.get_world_size(self.group) > 1
+
+    def watch(self, layer: str, adapter: str, logits_TE: Tensor) -> None:
+        """Raise `ConfigurationError` where a router's logits are not finite: at once on a CPU.
+
+        Elsewhere one sum a router stays on the device, and all are looked at together every `LOOK_EVERY` passes, so
+        that the host does not wait at each step.
+        """
+        total = logits_TE.detach().sum(dtype=torch.float32)
+        if logits_TE.device.type == "cpu":
+            _refuse_unless_finite(layer, adapter, total.item())
+        elif not logits_TE.is_meta:
+            self._unseen[layer, adapter] = total
+
+    def _look(self) -> None:
+        names, totals = list(self._unseen), [total.cpu() for total in self._unseen.values()]
+        self._unseen.clear()
+        for (layer, adapter), total in zip(names, torch.stack(totals).tolist(), strict=True):
+            _refuse_unless_finite(layer, adapter, total)
+
+
+def _refuse_unless_finite(layer: str, adapter: str, total: float) -> None:
+    if not math.isfinite(total):
+        raise ConfigurationError(
+            f"The router of {layer or 'a layer'} (adapter {adapter!r}) gave logits that sum to {total}.",
+            cure="Training has diverged there: go back to the last checkpoint and lower the learning rate, clip "
+            "gradients or leave float16 for bfloat16; router_z_loss_coef = 0.001 keeps the logits small.",
+        )

@@ -1,0 +1,89 @@
+"""One router for all adapted maps of a layer of the model: `router_scope="block"`.
+
+A block is a numbered layer of the model: `model.layers.3` is the block of `model.layers.3.self_attn.q_proj`. The
+router's weight lies in the block's first map in the order of the model's modules, and is saved there. In a pass, the
+map that is *called* first applies it to its own input, and the other maps use the gates that came of it: the query
+projection decides for the whole layer, as a rule. A map that is called a second time begins a new pass, so that
+generation, evaluation and gradient checkpointing need no word from outside.
+
+Expert t is then one thing throughout the layer, the gates are computed once, and the routers of a layer shrink to one.
+It needs maps that see the same tokens: experts of a mixture-of-experts base and cross-attention are refused.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import Tensor, nn
+
+from mezzofanti.adapters.routing import Choice
+from mezzofanti.errors import ConfigurationError
+
+__all__ = ["BlockRouter", "block_of"]
+
+
+def block_of(name: str) -> str | None:
+    """Return the name of the block a module belongs to, None where no part of its name is a number."""
+    found = re.match(r"(.*?\.\d+|\d+)\.", name)
+    return found[1] if found else None
+
+
+@dataclass(eq=False)
+class BlockRouter:
+    """The router of one adapter in one block, and the gates it gave last.
+
+    Attributes:
+        kind: Name of the settings that ask for it, for messages.
+        block: Name of the block, for messages.
+        adapter: Name of the adapter.
+        members: How many maps follow the router.
+        weights: Where the first map holds the router's weight, by adapter.
+    """
+
+    kind: str
+    block: str
+    adapter: str
+    members: int = 0
+    weights: nn.ParameterDict = field(default_factory=nn.ParameterDict, repr=False)
+    _choice: Choice | None = field(default=None, repr=False)
+    _served: set[str] = field(default_factory=set, repr=False)
+
+    def weight_for(self, map_name: str, features: int) -> Tensor | None:
+        """Return the router's weight (E, I) for a map that begins a pass, None for one that follows."""
+        if self._choice is not None and map_name not in self._served:
+            return None
+        weight: Tensor = self.weights[self.adapter]
+        if weight.shape[1] != features:
+            raise ConfigurationError(
+                f"{self.kind}: router_scope = 'block' has a router for inputs of {weight.shape[1]} features in "
+                f"{self.block}, and {map_name} with {features} is called first there.",
+                cure="Take router_scope='linear', or leave that module out with exclude_modules.",
+            )
+        return weight
+
+    def begin(self, map_name: str, choice: Choice) -> None:
+        """Keep the choice of a new pass for the maps that follow."""
+        self._choice, self._served = choice, set()
+        self.choice_for(map_name, len(choice.gates_TE))
+
+    def choice_for(self, map_name: str, tokens: int) -> Choice:
+        """Return the choice of this pass; the last map lets go of it."""
+        choice = self._choice
+        assert choice is not None
+        if len(choice.gates_TE) != tokens:
+            self._choice = None
+            raise ConfigurationError(
+                f"{self.kind}: router_scope = 'block' chose for {len(choice.gates_TE)} tokens in {self.block}, and "
+                f"{map_name} has {tokens}.",
+                cure="Take router_scope='linear' where the maps of a layer see different tokens.",
+            )
+        self._served.add(map_name)
+        if len(self._served) == self.members:
+            self._choice = None
+        return choice
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out what belongs to a pass: gates carry a graph, which is neither copied nor pickled."""
+        return {**self.__dict__, "_choice": None, "_served": set()}
