@@ -195,5 +195,5 @@ def test_every_public_name_is_there() -> None:
 
     assert all(getattr(room, name) is not None for name in room.__all__)
     assert set(room.__all__) <= set(dir(room))
-    with pytest.raises(AttributeError, match="critical_load"):
-        room.critical_load  # noqa: B018
+    with pytest.raises(AttributeError, match="lambda_star"):
+        room.lambda_star  # noqa: B018

@@ -1,9 +1,9 @@
 """The mean curvature measure: films that carry a load, and the measure of a surface that is not smooth.
 
-    from mezzofanti.curvature import Mesh, density, on_curve, solve_dirichlet
+    from mezzofanti.curvature import Mesh, on_curve, solve_dirichlet
 
-    film = solve_dirichlet(Mesh.disc(refinement=5), boundary=0.0, measure=on_curve([(-0.5, 0), (0.5, 0)], 1.2))
-    film.u, film.steepness.max(), film.measure.total()
+    film = solve_dirichlet(Mesh.disc(refinement=5), on_curve([(-0.5, 0), (0.5, 0)], 1.2), boundary=0.0)
+    film.values, film.outcome, film.steepness.max(), film.measure.total()
 
 The names are loaded when first used: `import mezzofanti.curvature` alone loads neither scipy nor matplotlib.
 Source: Q. Dai, N. S. Trudinger, X.-J. Wang, "The mean curvature measure", J. Eur. Math. Soc. 14 (2012),
@@ -17,18 +17,25 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from mezzofanti.curvature import exact
+    from mezzofanti.curvature.admissible import CriticalLoad, critical_load
     from mezzofanti.curvature.curvature import NodalMeasure, mean_curvature_measure
+    from mezzofanti.curvature.film import Detachment, Film
     from mezzofanti.curvature.fitting import fit_mesh
     from mezzofanti.curvature.measures import Measure, density, on_curve
     from mezzofanti.curvature.mesh import Mesh
+    from mezzofanti.curvature.necessary import InadmissibleLoad
     from mezzofanti.curvature.problem import solve_problem
-    from mezzofanti.curvature.solve import Film, solve_dirichlet
+    from mezzofanti.curvature.solve import solve_dirichlet
 
 __all__ = [
+    "CriticalLoad",
+    "Detachment",
     "Film",
+    "InadmissibleLoad",
     "Measure",
     "Mesh",
     "NodalMeasure",
+    "critical_load",
     "density",
     "exact",
     "fit_mesh",
@@ -39,10 +46,14 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Film": "solve",
+    "CriticalLoad": "admissible",
+    "Detachment": "film",
+    "Film": "film",
+    "InadmissibleLoad": "necessary",
     "Measure": "measures",
     "Mesh": "mesh",
     "NodalMeasure": "curvature",
+    "critical_load": "admissible",
     "density": "measures",
     "fit_mesh": "fitting",
     "mean_curvature_measure": "curvature",

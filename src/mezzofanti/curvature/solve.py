@@ -1,187 +1,132 @@
 """The film under a load: div(Du / sqrt(1 + |Du|^2)) = nu inside, u given on the boundary.
 
-Damped Newton on the convex energy J of `operator.py`, with Armijo's rule (descent is certain because J'' is positive
-definite), begun on the coarsest mesh and carried to finer ones: there two or three steps are left to do.
+First the load is weighed (`admissible.py`): more than a film can carry is refused with a proof. Then damped Newton on
+the convex energy, begun on the coarsest mesh and carried to finer ones: there two or three steps are left to do.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from mezzofanti.curvature.curvature import NodalMeasure, mean_curvature_measure, nodal_values
-from mezzofanti.curvature.linear import solve_positive
+from mezzofanti.curvature.admission import admit, overload
+from mezzofanti.curvature.curvature import nodal_values
+from mezzofanti.curvature.film import Detachment, Film, Outcome
 from mezzofanti.curvature.measures import Field, Measure, evaluate
 from mezzofanti.curvature.mesh import Floats, Mesh
-from mezzofanti.curvature.necessary import overload, refuse_certain_overload
-from mezzofanti.curvature.operator import AreaOperator
-from mezzofanti.errors import ConfigurationError, SolverError
+from mezzofanti.curvature.necessary import refuse_negative
+from mezzofanti.curvature.newton import LET_GO, Lost, Newton, Step
+from mezzofanti.errors import ConfigurationError
 
 __all__ = ["Film", "Step", "solve_dirichlet"]
 
-ARMIJO = 1e-4  # Share of the slope's promise that a step must keep (Armijo 1966).
-SHORTEST = 2.0**-40
 COARSE_ENOUGH = 1e-6  # A coarser mesh only has to give a start.
-RUNAWAY = 1e3  # Times the diameter, plus the largest boundary value: no film that exists hangs so deep.
-
-
-@dataclass(frozen=True)
-class Step:
-    """One Newton step: nodes of its mesh, residual mass after it over the perimeter, share taken, max |u|."""
-
-    nodes: int
-    residual: float
-    damping: float
-    depth: float
-
-
-@dataclass(frozen=True, eq=False)
-class Film:
-    """A solution: heights u (N,) at the nodes, what was asked (prescribed (N,)), and how it was found."""
-
-    mesh: Mesh
-    u: Floats
-    load: Measure
-    prescribed: Floats
-    history: tuple[Step, ...]
-
-    @cached_property
-    def flux(self) -> Floats:
-        """g = Du / sqrt(1 + |Du|^2) on each triangle (T, 2)."""
-        return AreaOperator(self.mesh).flux(self.u)
-
-    @cached_property
-    def steepness(self) -> Floats:
-        """|g| (T,), the sine of the angle to the plane: 0 is level, 1 would be a vertical wall."""
-        return np.asarray(np.hypot(self.flux[:, 0], self.flux[:, 1]), dtype=np.float64)
-
-    @cached_property
-    def measure(self) -> NodalMeasure:
-        """The mean curvature measure read back from u; at interior nodes it is the load."""
-        return mean_curvature_measure(self.mesh, self.u)
-
-    @cached_property
-    def mismatch(self) -> float:
-        """Sum over interior nodes of |measured - prescribed mass|."""
-        inside = self.mesh.interior
-        return float(np.abs(self.measure.masses[inside] - self.prescribed[inside]).sum())
-
-    @cached_property
-    def area(self) -> float:
-        """Area of the film."""
-        return AreaOperator(self.mesh).area(self.u)
 
 
 def solve_dirichlet(
     mesh: Mesh,
-    boundary: ArrayLike | Field = 0.0,
-    measure: Measure | None = None,
+    measure: Measure | ArrayLike | Field | None = None,
+    boundary: ArrayLike | Field | Measure | None = 0.0,
     *,
+    relaxed: bool = True,
+    check: bool = True,
     tolerance: float = 1e-10,
     max_steps: int = 60,
     on_step: Callable[[Step], None] | None = None,
 ) -> Film:
     """Return the film over `mesh` with the given boundary values whose mean curvature measure is `measure`.
 
-    boundary: a number, one value a node (N,) of which those on the boundary count, or a function of x, y.
+    measure: a Measure, nowhere negative; None is no load. boundary: a number, one value a node (N,) of which those on
+    the boundary count, or a function of x, y. The two may come in either order.
+    relaxed: let the film leave its boundary values where keeping them takes a flux above 1 (plane domains only;
+    elsewhere, and with False, the outcome may be "undecided"). check: weigh the load first.
     tolerance: residual mass over the boundary's length at which Newton stops. on_step: called after each step.
-    Raises SolverError where the load is more than a film can hold (nu(E) <= perimeter(E) fails for some E) or Newton
-    stalls; ConfigurationError for boundary values or loads that are not finite, and for a mesh without inner nodes.
-    Source: Dai, Trudinger, Wang, "The mean curvature measure" (2012); Giusti 1978 for the condition.
+    Raises InadmissibleLoad where nu(E) > perimeter(E) for some region E, with lambda* and that region; SolverError
+    where Newton stalls; ConfigurationError for boundary values or loads that are not finite or negative, and for a
+    mesh without inner nodes.
+    Source: Dai, Trudinger, Wang, "The mean curvature measure" (2012); Giusti 1978 for the condition, 1984 for the
+    relaxed problem.
     """
-    load = measure if measure is not None else Measure()
+    load, boundary = _told_apart(measure, boundary)
     if not len(mesh.interior):
         raise ConfigurationError("The mesh has no node inside.", cure="Refine it: mesh.refined().")
-    prescribed = load.load(mesh)
-    refuse_certain_overload(AreaOperator(mesh), load, prescribed)
     held_on = _boundary_values(mesh, boundary)
+    held_on(mesh)
+    refuse_negative(mesh, load)
+    admission = admit(mesh, load) if check else None
+    started = time.perf_counter()
+    prescribed = load.load(mesh)
     history: list[Step] = []
+    newton: Newton | None = None
     u: Floats | None = None
     for level in _coarse_to_fine(mesh):
-        held = held_on(level)
-        start = np.full(len(level.points), held.mean()) if u is None else level.prolong(u)
-        start[level.boundary] = held
-        level_load = prescribed if level is mesh else load.load(level)
-        enough = tolerance if level is mesh else max(tolerance, COARSE_ENOUGH)
-        newton = _Newton(level, load, level_load, enough, max_steps, on_step)
-        u = newton.run(start)
-        history.extend(newton.steps)
-    assert u is not None
-    return Film(mesh, u, load, prescribed, tuple(history))
-
-
-class _Newton:
-    """Damped Newton on one mesh."""
-
-    def __init__(
-        self,
-        mesh: Mesh,
-        measure: Measure,
-        load: Floats,
-        tolerance: float,
-        max_steps: int,
-        on_step: Callable[[Step], None] | None,
-    ) -> None:
-        self.mesh, self.measure, self.load = mesh, measure, load
-        self.operator = AreaOperator(mesh)
-        self.tolerance, self.max_steps = tolerance, max_steps
-        self.on_step = on_step
-        self.steps: list[Step] = []
-
-    def run(self, start: Floats) -> Floats:
-        """Return the minimiser of J (N,) with the boundary values of `start`."""
-        u = start
-        deepest = RUNAWAY * self.mesh.diameter + np.abs(start[self.mesh.boundary]).max()
-        for _ in range(self.max_steps):
-            if self._misplaced(u) <= self.tolerance:
-                return u
-            u = self._step(u, start)
-            if self.steps[-1].depth > deepest:
-                raise self._lost(u, start, f"the film fell to {self.steps[-1].depth:.3g} and on")
-        if self._misplaced(u) <= self.tolerance:
-            return u
-        raise self._lost(
-            u, start, f"Newton's residual is {self._misplaced(u):.2g} after {self.max_steps} steps"
+        held = np.zeros(len(level.points))
+        held[level.boundary] = held_on(level)
+        start = _start(level, held, newton, u)
+        newton = Newton(
+            level,
+            prescribed if level is mesh else load.load(level),
+            held,
+            relaxed=relaxed and mesh.dimension == 2,
+            tolerance=tolerance if level is mesh else max(tolerance, COARSE_ENOUGH),
+            max_steps=max_steps,
+            on_step=on_step,
         )
-
-    def _step(self, u: Floats, start: Floats) -> Floats:
-        inside = self.mesh.interior
-        residual = self.operator.residual(u, self.load)[inside]
-        direction = np.zeros(len(u))
         try:
-            # As exact as the step is going to be (Dembo, Eisenstat, Steihaug 1982): Newton stays quadratic.
-            relative = float(np.clip(self._misplaced(u), 1e-10, 1e-2))
-            direction[inside] = solve_positive(self.operator.jacobian(u), -residual, relative)
-        except SolverError as error:
-            raise self._lost(u, start, error.message) from None
-        slope = float(residual @ direction[inside])
-        damping = 1.0
-        while (
-            self.operator.change(u, damping * direction, self.load) > ARMIJO * damping * slope + self._noise()
-        ):
-            damping /= 2
-            if damping < SHORTEST:
-                raise self._lost(u, start, "no step downhill was found")
-        u = u + damping * direction
-        self.steps.append(Step(len(u), self._misplaced(u), damping, float(np.abs(u).max())))
-        if self.on_step is not None:
-            self.on_step(self.steps[-1])
-        return u
+            u = newton.run(start)
+            if level is mesh and (u != held)[level.boundary].any() and not newton.left(u).any():
+                u = newton.held_again(u)
+        except Lost as lost:
+            raise overload(level, load, lost.fall, lost.symptom) from None
+        history.extend(newton.steps)
+    assert newton is not None
+    assert u is not None
+    outcome, detached = _ending(newton, u)
+    seconds = time.perf_counter() - started
+    return Film(mesh, u, load, prescribed, tuple(history), outcome, detached, admission, seconds)
 
-    def _noise(self) -> float:
-        """Rounding in a sum of energies: without it the last step would be judged by its last digit."""
-        return float(8 * np.finfo(np.float64).eps * self.mesh.areas.sum())
 
-    def _misplaced(self, u: Floats) -> float:
-        residual = self.operator.residual(u, self.load)[self.mesh.interior]
-        return float(np.abs(residual).sum() / self.mesh.perimeter)
+def _told_apart(
+    measure: Measure | ArrayLike | Field | None, boundary: ArrayLike | Field | Measure | None
+) -> tuple[Measure, ArrayLike | Field]:
+    if isinstance(boundary, Measure) or (measure is not None and not isinstance(measure, Measure)):
+        measure, boundary = boundary, measure
+    if isinstance(measure, float | int) and measure == 0:
+        measure = None  # the default that was exchanged
+    if measure is not None and not isinstance(measure, Measure):
+        raise ConfigurationError(
+            "The load is not a Measure.", cure="Use density(...), on_curve(...), or sums of them."
+        )
+    if isinstance(boundary, Measure):
+        raise ConfigurationError("Two measures were given and no boundary values.", cure="Add the measures.")
+    return measure or Measure(), 0.0 if boundary is None else boundary
 
-    def _lost(self, u: Floats, start: Floats, symptom: str) -> SolverError:
-        return overload(self.operator, self.measure, self.load, u - start, symptom)
+
+def _start(level: Mesh, held: Floats, coarser: Newton | None, u: Floats | None) -> Floats:
+    """Carry u to the finer mesh: boundary values are taken anew, and what had left them keeps its jump."""
+    if coarser is None or u is None:
+        start = np.full(len(level.points), held[level.boundary].mean())
+        start[level.boundary] = held[level.boundary]
+        return start
+    jump = np.where(coarser.on_rim, u - coarser.held, 0.0)
+    start = level.prolong(u)
+    start[level.boundary] = (held + level.prolong(jump))[level.boundary]
+    return start
+
+
+def _ending(newton: Newton, u: Floats) -> tuple[Outcome, Detachment]:
+    mesh, left = newton.mesh, newton.left(u)
+    if newton.relaxed and not left.any():
+        return "attained", Detachment.none(mesh)
+    if not newton.relaxed:
+        holds = bool((np.abs(newton.pull(u)) <= 1 + LET_GO).all())
+        return "attained" if holds else "undecided", Detachment.none(mesh)
+    nodes = np.flatnonzero(left)
+    faces = mesh.boundary_faces[(left[mesh.boundary_faces] != 0).all(axis=1)]
+    return "detached", Detachment(nodes, left[nodes], faces, float(newton.shares[nodes].sum()))
 
 
 def _coarse_to_fine(mesh: Mesh) -> Iterator[Mesh]:
