@@ -135,6 +135,13 @@ class Mesh:
         return mesh.refined(refinement)
 
     @classmethod
+    def polygon(cls, corners: ArrayLike, size: float = 0.1) -> Mesh:
+        """Return a mesh of a polygon with corners (K, 2) and sides near `size`. Raises where it crosses itself."""
+        from mezzofanti.curvature.polygons import triangulated
+
+        return cls(*triangulated(corners, size))
+
+    @classmethod
     def read(cls, path: Path | str) -> Mesh:
         """Read a mesh: JSON {"points": [[x, y], ...], "triangles": [[a, b, c], ...]}, or what meshio reads.
 

@@ -17,7 +17,7 @@ from mezzofanti.errors import ConfigurationError
 __all__ = ["Surface"]
 
 LEVELS = 5  # Triangles that a region cuts, but no box, are cut in four so many times.
-_SMALL = 1e-11  # In barycentric shares: nearer than this, a point lies on the face.
+_SMALL = 1e-13  # In barycentric shares: nearer than this, a point lies on the face.
 
 
 @dataclass(frozen=True, eq=False)
