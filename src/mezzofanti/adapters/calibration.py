@@ -4,9 +4,10 @@ With s = S_A x and h = (G(x) repeated over each expert's rows) * (P s), the rout
 C s. Two choices of C, from means over the tokens that count:
 
 - *mean gates*: C = diag(E[G]) P;
-- *regression*: C = E[h s^T] (E[s s^T])^-1, which makes E ||h - C s||^2 least, whatever B is: a plain least-squares fit,
-  and never worse than mean gates on the rows it was fitted to. It is drawn towards the mean gates where s says little
-  (ridge of `RIDGE` times the mean variance).
+- *regression*: C = E[h s^T] (E[s s^T])^-1, which makes E ||h - C s||^2 least, whatever B is. Few rows would fit their
+  own noise, so what it adds to the mean gates is shrunk along each principal direction v of s by the positive part of
+  1 - noise / signal (James and Stein, 1961), with r = h - diag(E[G]) P s: signal = ||E[r s^T] v||^2 / E[(s^T v)^2],
+  noise = the variance that is left of r, over the number of tokens.
 
 Shape letters: see `routing`.
 """
@@ -29,7 +30,8 @@ __all__ = ["Batch", "Moments", "batches_of", "calibrate"]
 Batch = Mapping[str, Tensor]
 """`input_ids` (rows, tokens), `attention_mask` where rows are padded, `labels` where some tokens matter more."""
 
-RIDGE = 1e-3
+NEGLIGIBLE = 1e-9
+"""Directions of s with less than this share of the largest variance tell nothing."""
 
 
 @dataclass
@@ -40,6 +42,7 @@ class Moments:
     gates_E: Tensor
     shared_DD: Tensor
     hidden_FD: Tensor
+    energy: float
 
     @property
     def mean_gates(self) -> Tensor:
@@ -47,13 +50,26 @@ class Moments:
         return self.gates_E / self.tokens
 
     def regression(self, mixture: Mixture) -> Tensor:
-        """Return the C (F, D) that predicts h from s best."""
+        """Return the C (F, D) that predicts h from s best, so far as the tokens can tell."""
         start_FD = mixture.gated(self.mean_gates)
-        rest_FD = self.hidden_FD - start_FD @ self.shared_DD
-        ridge = RIDGE * self.shared_DD.diagonal().mean().clamp(min=torch.finfo(torch.float64).tiny)
-        system_DD = self.shared_DD + ridge * torch.eye(len(self.shared_DD)).to(self.shared_DD)
-        correction_FD: Tensor = torch.linalg.solve(system_DD, rest_FD.mT).mT
-        return start_FD + correction_FD
+        variances_D, directions_DD = torch.linalg.eigh(self.shared_DD / self.tokens)
+        told_D = variances_D > NEGLIGIBLE * variances_D[-1].clamp(min=torch.finfo(torch.float64).tiny)
+        safe_D = torch.where(told_D, variances_D, 1.0)
+        rest_FD = (self.hidden_FD - start_FD @ self.shared_DD) / self.tokens @ directions_DD
+        signal_D = torch.where(told_D, rest_FD.square().sum(0) / safe_D, 0.0)
+        noise = self._left_over(start_FD, signal_D) / self.tokens
+        kept_D = torch.where(signal_D > noise, 1 - noise / signal_D, 0.0)
+        mixed_FD: Tensor = start_FD + (rest_FD / safe_D * kept_D) @ directions_DD.mT
+        return mixed_FD
+
+    def _left_over(self, start_FD: Tensor, signal_D: Tensor) -> Tensor:
+        """The variance of h that neither the mean gates nor the regression explains, a token."""
+        of_start = (start_FD @ self.shared_DD - 2 * self.hidden_FD).mul(start_FD).sum()
+        rest = (self.energy + of_start) / self.tokens
+        free = self.tokens - len(signal_D)
+        # no more tokens than directions: the fit would be perfect, and say nothing of the noise
+        left: Tensor = (rest - signal_D.sum()).clamp(min=0) * self.tokens / free if free > 0 else rest
+        return left
 
 
 class _Listener:
@@ -83,6 +99,7 @@ class _Listener:
             weights_T @ gates_TE,
             weighted_TD.mT @ shared_TD,
             hidden_TF.mT @ weighted_TD,
+            float(weights_T @ hidden_TF.square().sum(-1)),
         )
         known = self.moments.get(name)
         self.moments[name] = found if known is None else _sum(known, found)

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from mezzofanti.adapters.folding import How
     from mezzofanti.continual.pupil import Pupil
 
-__all__ = ["By", "FoldReport", "fold_by"]
+__all__ = ["By", "FoldReport", "encoded_rows", "fold_by", "split_rows"]
 
 By = Literal["language", "skill", "task"]
 Progress = Callable[[str, int, int], None]
@@ -188,9 +188,9 @@ class _Work:
         pupil = self._seated()
         from mezzofanti.adapters.folding import fold
 
-        calibration, held_out = _split(samples, f"{self.seed}-{name}")
-        rows, left_out = self._encoded(pupil, calibration)
-        others, left_out_too = self._encoded(pupil, held_out)
+        calibration, held_out = split_rows(samples, f"{self.seed}-{name}")
+        rows, left_out = encoded_rows(pupil, calibration)
+        others, left_out_too = encoded_rows(pupil, held_out)
         folded = fold(
             pupil.model,
             calibration=rows,
@@ -229,14 +229,6 @@ class _Work:
                 write_text(self.output / self.chat_template, template)
         return self.pupil
 
-    def _encoded(self, pupil: Pupil, samples: list[Sample]) -> tuple[list[Any], int]:
-        from mezzofanti.continual.encoding import encode
-
-        rows, left_out = encode(samples, pupil.tokenizer, max_length=pupil.training.max_length, least=0)
-        rows.sort(key=lambda row: len(row["input_ids"]))
-        chunks = [rows[start : start + BATCH] for start in range(0, len(rows), BATCH)]
-        return [_padded(chunk, pupil.tokenizer.pad_token_id) for chunk in chunks], left_out
-
     def _score(self, pupil: Pupil, name: str) -> Callable[[Any], float] | None:
         questions = self.source.questions(self.by, name) if self.exam else {}
         if not questions:
@@ -270,11 +262,21 @@ class _Work:
         )
 
 
-def _split(samples: list[Sample], seed: str) -> tuple[list[Sample], list[Sample]]:
+def split_rows(samples: list[Sample], seed: str) -> tuple[list[Sample], list[Sample]]:
     """Rows to calibrate on, and rows to measure on: none where there are fewer than two."""
     shuffled = random.Random(seed).sample(samples, len(samples))
     count = max(len(samples) // HELD_OUT, min(1, len(samples) - 1))
     return shuffled[count:], shuffled[:count]
+
+
+def encoded_rows(pupil: Pupil, samples: list[Sample]) -> tuple[list[dict[str, Any]], int]:
+    """Batches of rows that fit the pupil's `max_length`, alike in length, and how many rows did not fit."""
+    from mezzofanti.continual.encoding import encode
+
+    rows, left_out = encode(samples, pupil.tokenizer, max_length=pupil.training.max_length, least=0)
+    rows.sort(key=lambda row: len(row["input_ids"]))
+    chunks = [rows[start : start + BATCH] for start in range(0, len(rows), BATCH)]
+    return [_padded(chunk, pupil.tokenizer.pad_token_id) for chunk in chunks], left_out
 
 
 def _padded(rows: list[dict[str, Any]], pad: int) -> dict[str, Any]:
