@@ -2,8 +2,8 @@
 
 For fixed gates w, sum_t w_t B_t P_t S_A = B C S_A with C = diag(w) P, the gates repeated over each expert's rows
 (Eq. 6-7 of MALoRA, arXiv:2410.22782v1). So A = S_A and B C is the B of a LoRA of rank d: exact, and without an SVD,
-because the experts share S_A. Experts that share nothing (MoLoRA) are the same with P the identity: their
-A_1, ..., A_N lie one under another, and the rank is N * r.
+because the experts share S_A. Experts that share nothing (MoLoRA, and what is MALoRA without sharing) are the same with
+P the identity: their A_1, ..., A_N lie one under another, and the rank is N * r.
 
 Shape letters: see `routing`. For experts that share nothing D = F.
 """
@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from peft.tuners.tuners_utils import BaseTunerLayer
 from torch import Tensor, nn
 
+from mezzofanti.adapters.layer import MixtureLayer
 from mezzofanti.errors import ConfigurationError, nearest
 
 __all__ = ["Factors", "Mixture", "base_of", "layers_of", "mixtures_of", "sole_adapter", "truncate"]
@@ -69,9 +69,7 @@ def base_of(model: Any) -> nn.Module:
 def layers_of(model: nn.Module) -> dict[str, Any]:
     """Return the layers with a mixture by their name in the base model, as PEFT's weight files name them."""
     return {
-        name: module
-        for name, module in base_of(model).named_modules()
-        if isinstance(module, BaseTunerLayer) and (hasattr(module, "malora_S") or hasattr(module, "molora_A"))
+        name: module for name, module in base_of(model).named_modules() if isinstance(module, MixtureLayer)
     }
 
 
@@ -86,7 +84,7 @@ def sole_adapter(model: nn.Module, adapter: str | None = None) -> str:
             f"fold: the {type(model).__name__} has no mixture of experts to fold.",
             cure="Give the model that get_peft_model made with a MaloraConfig or MoloraConfig.",
         )
-    known = {name: None for layer in layers for name in _adapters(layer)}
+    known = {name: None for layer in layers for name in layer.routing}
     active = list(dict.fromkeys(name for layer in layers for name in layer.active_adapters if name in known))
     chosen = adapter or (active[0] if active else next(iter(known)))
     if chosen not in known:
@@ -99,35 +97,22 @@ def sole_adapter(model: nn.Module, adapter: str | None = None) -> str:
     return chosen
 
 
-def _adapters(layer: Any) -> list[str]:
-    return list(layer.malora_S if hasattr(layer, "malora_S") else layer.molora_A)
-
-
 def mixtures_of(model: nn.Module, adapter: str) -> dict[str, Mixture]:
     """Return the weights of `adapter` layer by layer."""
     return {
-        name: _mixture(layer, adapter)
-        for name, layer in layers_of(model).items()
-        if adapter in _adapters(layer)
+        name: _mixture(layer, adapter) for name, layer in layers_of(model).items() if adapter in layer.routing
     }
 
 
 @torch.no_grad()
 def _mixture(layer: Any, adapter: str) -> Mixture:
-    experts = layer.routing[adapter].num_experts
-    if hasattr(layer, "malora_S"):
-        names = ("malora_S", "malora_P", "malora_B")
-        shared_DI, coefficients_FD, expansion_OF = (getattr(layer, name)[adapter].double() for name in names)
-    else:
-        shared_DI, expansion_OF = layer.molora_A[adapter].double(), layer.molora_B[adapter].double()
-        coefficients_FD = torch.eye(len(shared_DI), dtype=torch.float64, device=shared_DI.device)
-    return Mixture(
-        shared_DI,
-        coefficients_FD,
-        expansion_OF,
-        experts,
-        layer.scaling[adapter],
-    )
+    factors = layer.factors(adapter)
+    first_FX, expansion_OF = factors.down_FX.double(), factors.up_OF.double()
+    experts, scale = layer.routing[adapter].num_experts, layer.scaling[adapter]
+    if factors.shared_XI is None:
+        identity_FF = torch.eye(len(first_FX), dtype=torch.float64, device=first_FX.device)
+        return Mixture(first_FX, identity_FF, expansion_OF, experts, scale)
+    return Mixture(factors.shared_XI.double(), first_FX, expansion_OF, experts, scale)
 
 
 @torch.no_grad()
