@@ -27,6 +27,7 @@ from mezzofanti.curvature.norms import Iterate, least_sum
 __all__ = ["CriticalLoad", "critical_load", "glance"]
 
 ROUGH = 1e-2  # Gap at which a glance ends.
+TRUSTED = 1.005
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,7 +135,7 @@ def _result(
     potential = np.maximum(functions.at_nodes(last.v), 0.0)
     region = _worst(functions, measure, load, potential)
     upper = region.ratio if region is not None else last.value
-    value = float(np.clip(last.multiplier, lower if load.exact else 0.0, upper))
+    value = _estimate(last.multiplier, lower if load.exact else 0.0, upper)
     return CriticalLoad(
         mesh,
         measure,
@@ -147,6 +148,15 @@ def _result(
         -best.fluxes[0] / best.longest,
         number,
     )
+
+
+def _estimate(multiplier: float, lower: float, upper: float) -> float:
+    """The dual's lambda errs to below (a mixed load, by 0.2 of the mesh size), the best region's ratio to above.
+
+    Their mean is taken, but no more than half a per cent above the first: where few cells make the worst set, no
+    region of the mesh comes near it.
+    """
+    return float(np.clip(min((multiplier + upper) / 2, TRUSTED * multiplier), lower, upper))
 
 
 def _worst(functions: SideFunctions, measure: Measure, load: SideLoad, potential: Floats) -> Region | None:
