@@ -23,7 +23,9 @@ PUBLIC = {
     "mezzofanti.corpus": (
         "BuildReport Guard OfflineTeacher OpenAITeacher Recipe Reject Reply Request Teacher build select"
     ),
-    "mezzofanti.adapters": "Folded MaloraConfig MaloraModel MoloraConfig MoloraModel fold",
+    "mezzofanti.adapters": (
+        "Folded MaloraConfig MaloraModel MoloraConfig MoloraModel ScaleRouting fold learning_rate_groups"
+    ),
     "mezzofanti.continual": (
         "AccuracyMatrix AdapterSettings Learner LearnerFolder Memory Task TaskStream TrainingSettings"
     ),
