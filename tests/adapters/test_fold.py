@@ -241,3 +241,19 @@ def test_one_of_two_adapters_folds_when_it_is_the_active_one(
     first = fold(adapted, calibration=_batches(tokens))
     name = next(iter(first.factors))
     assert not torch.allclose(first.factors[name].A, other.factors[name].A)
+
+
+def test_a_transformers_model_with_the_adapter_loaded_folds_alike(
+    adapted: Any, tiny_base: Path, tmp_path: Path, tokens: Tensor
+) -> None:
+    adapted.save_pretrained(tmp_path / "routed")
+    model = AutoModelForCausalLM.from_pretrained(tiny_base)
+    model.load_adapter(str(tmp_path / "routed"))
+    ours, theirs = fold(adapted, calibration=_batches(tokens)), fold(model, calibration=_batches(tokens))
+    assert ours.factors.keys() == theirs.factors.keys()
+    for name, factors in ours.factors.items():
+        torch.testing.assert_close(theirs.factors[name].B, factors.B)
+    folder = theirs.save(tmp_path / "plain")
+    assert sorted(load_file(folder / "adapter_model.safetensors"))[0] == (
+        "base_model.model.model.layers.0.mlp.down_proj.lora_A.weight"
+    )

@@ -164,3 +164,24 @@ def test_a_mistake_is_one_line(
     assert (code, said, len(told.strip().splitlines())) == (2, "", 1), told
     assert words in told
     assert not (place / "never").exists()
+
+
+def test_the_benchmark_measures_every_way_to_fold(place: Path, tmp_path: Path) -> None:
+    from benchmarks import folding
+
+    from mezzofanti.continual.folded_source import open_source
+
+    bench = folding.Bench(open_source(place / "school"), tmp_path)
+    result = folding.table(bench, folding.run(bench))
+    assert list(result["ways"]) == ["mean", "regression", "kl", "one for all"]
+    for way in result["ways"].values():
+        assert list(way) == list(LANGUAGES)
+        assert all(one["questions"] == 6 and one["kl"] >= 0 for one in way.values())
+    assert result["pooled"]["regression"]["questions"] == 12
+    for language in LANGUAGES:
+        own = result["ways"]["regression"][language]["kl"]
+        assert result["elsewhere"][language][language] == pytest.approx(own, abs=1e-6)
+        assert set(result["sweeps"][language]["rank"]) == {"8", "6", "4"}
+    again = folding.Bench(open_source(place / "school"), tmp_path)
+    assert folding.table(again, folding.run(again)) == result
+    assert again.pupil is None
