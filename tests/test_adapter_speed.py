@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -12,13 +13,12 @@ import numpy as np
 import pytest
 import torch
 from benchmarks.adapters import memory, rounds, speed
-from benchmarks.adapters.contestants import SPEED, config
+from benchmarks.adapters.contestants import ABLATIONS, RANKS, SPEED, config
 from benchmarks.adapters.workloads import WORKLOADS, Racer, Workload, racer, wide_block
 
 from mezzofanti.errors import ConfigurationError
 from mezzofanti.files import read_json, read_jsonl
 
-HERE = {*SPEED[:5]}
 NARROW = replace(
     WORKLOADS["wide-block"],
     name="narrow-block",
@@ -33,7 +33,7 @@ def base() -> Any:
     return NARROW.build(torch.float32)
 
 
-@pytest.mark.parametrize("name", [name for name in SPEED if name in HERE])
+@pytest.mark.parametrize("name", sorted({*SPEED, *RANKS, *ABLATIONS} - {"malora-48-128"}))
 def test_every_contestant_takes_steps_that_change_its_weights_alone(base: Any, name: str) -> None:
     before = {key: value.clone() for key, value in base.state_dict().items()}
     one = racer(name, base, NARROW, torch.float32, 0.0)
@@ -144,6 +144,7 @@ def test_the_whole_benchmark_made_small(
     narrow: dict[str, Workload] = {"wide-block": NARROW}
     monkeypatch.setattr(speed, "WORKLOADS", narrow)
     monkeypatch.setattr(speed, "FOLDER", tmp_path)
+    monkeypatch.setattr(speed, "machine_lock", nullcontext)
     parser = argparse.ArgumentParser()
     speed.add_options(parser)
     asked = ["--workload", "wide-block", "--rounds", "6", "--no-memory", "--output", str(tmp_path / "r.json")]
@@ -157,3 +158,12 @@ def test_the_whole_benchmark_made_small(
     (target,) = result["targets"]
     assert target["met"] is (target["ratio"] <= 1.15)
     assert "| malora |" in capsys.readouterr().out
+
+
+def test_asylora_has_twice_the_rank_and_trains_b_alone(base: Any) -> None:
+    one = racer("asylora-equal", base, NARROW, torch.float32, 0.0)
+    equal = racer("lora-equal", base, NARROW, torch.float32, 0.0)
+    trained = {name.split(".")[-3] for name, weight in one.model.named_parameters() if weight.requires_grad}
+    assert trained == {"lora_B"}
+    ranks = [racer.model.peft_config["default"].r for racer in (one, equal)]
+    assert ranks[0] == 2 * ranks[1]

@@ -2,6 +2,7 @@
 
     python -m benchmarks.adapters parameters     how many parameters are trained, by formula and counted
     python -m benchmarks.adapters speed          how long a training step is, and what it keeps in memory
+    python -m benchmarks.adapters peer           MoE-PEFT's own code beside it, in an environment of its own
     python -m benchmarks.adapters quality        what is learned from mixed tasks, cell by cell; hours
     python -m benchmarks.adapters reproduce      the paper's own tables, on a GPU with the hub
 
@@ -14,12 +15,13 @@ import argparse
 import sys
 from types import ModuleType
 
-from benchmarks.adapters import parameters, quality, reproduce, speed
+from benchmarks.adapters import parameters, peer, quality, reproduce, speed
 from mezzofanti.errors import MezzofantiError
 
 BENCHMARKS: dict[str, ModuleType] = {
     "parameters": parameters,
     "speed": speed,
+    "peer": peer,
     "quality": quality,
     "reproduce": reproduce,
 }

@@ -4,13 +4,16 @@
     lora-equal      LoRA of the rank that gives as many parameters as MALoRA has (about 71)
     rslora-equal    the same with the scale 32 / sqrt(r): rank 16's alpha
     dora-equal      the same rank as DoRA
+    asylora-equal   LoRA of twice the rank whose A stays as it was drawn, as the paper has it
     lora-time       LoRA of the rank whose step takes as long as MALoRA's
     molora-r8       a mixture of eight LoRAs, two chosen; any rank
     malora          the paper's: eight experts of rank 12, two chosen, shared rank 32
     malora-small    rank 8, shared rank 22
     malora-24-64    another rank and shared rank
 
-`-sorted` and `-loop` at the end: the same mixture by another product.
+At the end, `-sorted` and `-loop`: the same mixture by another product; `-recompute`: the hidden values anew in the
+backward pass; `-block`: one router a layer. Ablations, as in the paper's table 3: `-fixedS`, `-frozenP`, `-unshared`,
+`-decomposedB` of MALoRA; of MoLoRA `-sameA`, and `-fixedA`, which is the paper's MoAsyLoRA.
 """
 
 from __future__ import annotations
@@ -22,7 +25,7 @@ from typing import Any
 from benchmarks.adapters.counting import PAPER_MODULES, adapted_maps, equal_rank, malora, total
 from mezzofanti.errors import ConfigurationError, nearest
 
-__all__ = ["RANKS", "SPEED", "config", "matching_rank"]
+__all__ = ["ABLATIONS", "RANKS", "SPEED", "config", "freeze", "matching_rank"]
 
 SPEED = (
     "lora-r16",
@@ -31,6 +34,8 @@ SPEED = (
     "malora",
     "malora-small",
     "molora-r8",
+    "malora-recompute",
+    "malora-block",
     "malora-sorted",
     "molora-r8-sorted",
     "malora-loop",
@@ -40,10 +45,26 @@ RANKS = (
     *("molora-r4", "molora-r8", "molora-r16", "molora-r32"),
     *("malora-6-16", "malora", "malora-24-64", "malora-48-128"),
 )
+ABLATIONS = (
+    *("malora-16-32-fixedS", "malora-8-64", "malora-unshared", "malora-frozenP", "malora-decomposedB"),
+    *("molora-r12", "molora-r12-sameA", "molora-r16-fixedA", "asylora-equal"),
+)
+"""Table 3 of the paper, but for MALoRA and MoLoRA themselves, which the studies hold."""
 RANK, SHARED = 12, 32
 BETAS = {(6, 16): 0.3, (24, 64): 3.5, (48, 128): 5.0}
 """beta grows with the rank (table 11 of the paper); it is 1 where nothing stands here."""
-MIXINGS = ("dense", "sorted", "loop")
+ENDINGS: dict[str, dict[str, Any]] = {
+    "sorted": {"mixing": "sorted"},
+    "loop": {"mixing": "loop"},
+    "recompute": {"recompute_hidden": True},
+    "block": {"router_scope": "block"},
+    "fixedS": {"ablation": "fixed-S_A"},
+    "frozenP": {"ablation": "frozen-P"},
+    "unshared": {"ablation": "no-sharing"},
+    "decomposedB": {"ablation": "decompose-B"},
+    "sameA": {"ablation": "same-A"},
+    "fixedA": {"ablation": "fixed-shared-A"},
+}
 
 
 def matching_rank(model: Any, layers: Sequence[int] | None = None) -> int:
@@ -70,17 +91,29 @@ def config(
         "lora_dropout": dropout,
     }
     kind, _, rest = name.partition("-")
-    if kind in ("lora", "rslora", "dora"):
+    if kind in ("lora", "rslora", "dora", "asylora"):
         return _lora(name, kind, rest, common, {"equal": equal, "time": time})
-    *size, mixing = rest.split("-") if rest.endswith(MIXINGS[1:]) else [*rest.split("-"), "dense"]
+    size, _, ending = rest.rpartition("-")
+    if ending in ENDINGS:
+        common |= ENDINGS[ending]
+    else:
+        size = rest
     if kind == "malora":
-        return _malora(name, "-".join(size), {**common, **_mixing(mixing)})
-    if kind == "molora" and (found := re.fullmatch(r"r(\d+)", "-".join(size))):
-        from mezzofanti.adapters import MoloraConfig  # type: ignore[attr-defined]
+        return _malora(name, size, common)
+    if kind == "molora" and (found := re.fullmatch(r"r(\d+)", size)):
+        from mezzofanti.adapters import MoloraConfig
 
         rank = int(found[1])
-        return MoloraConfig(r=rank, lora_alpha=2 * rank, **common, **_mixing(mixing))
+        return MoloraConfig(r=rank, lora_alpha=2 * rank, **common)
     raise _unknown(name)
+
+
+def freeze(name: str, adapted: Any) -> Any:
+    """Keep what a contestant does not train as it was drawn; return the adapted model."""
+    for weight_name, weight in adapted.named_parameters():
+        if name.startswith("asylora") and ".lora_A." in weight_name:
+            weight.requires_grad_(False)
+    return adapted
 
 
 def _lora(name: str, kind: str, size: str, common: dict[str, Any], ranks: dict[str, int | None]) -> Any:
@@ -92,10 +125,11 @@ def _lora(name: str, kind: str, size: str, common: dict[str, Any], ranks: dict[s
     elif size == "time" and rank is None:
         raise ConfigurationError(
             "The rank whose step takes as long as MALoRA's is not known.",
-            cure="Run python -m benchmarks.adapters speed first.",
+            cure="python -m benchmarks.adapters quality measures it where lora-time is among its cells.",
         )
     if rank is None:
         raise _unknown(name)
+    rank = 2 * rank if kind == "asylora" else rank
     alpha = 32 if kind == "rslora" else 2 * rank
     return LoraConfig(
         r=rank, lora_alpha=alpha, use_rslora=kind == "rslora", use_dora=kind == "dora", **common
@@ -114,9 +148,7 @@ def _malora(name: str, size: str, common: dict[str, Any]) -> Any:
     return MaloraConfig(r=rank, lora_alpha=2 * rank, shared_rank=shared, beta=beta, **common)
 
 
-def _mixing(name: str) -> dict[str, str]:
-    return {} if name == "dense" else {"mixing": name}
-
-
 def _unknown(name: str) -> ConfigurationError:
-    return ConfigurationError(f"There is no contestant {name!r}.", cure=nearest(name, {*SPEED, *RANKS}))
+    return ConfigurationError(
+        f"There is no contestant {name!r}.", cure=nearest(name, {*SPEED, *RANKS, *ABLATIONS})
+    )

@@ -101,7 +101,7 @@ def _counted(model: Any, formula: Any, arguments: tuple[int, ...]) -> int:
 
     from peft import LoraConfig, get_peft_model
 
-    from mezzofanti.adapters import MaloraConfig, MoloraConfig  # type: ignore[attr-defined]
+    from mezzofanti.adapters import MaloraConfig, MoloraConfig
 
     modules: dict[str, Any] = {"target_modules": list(PAPER_MODULES)}
     if formula is malora:

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from benchmarks.adapters.contestants import config, matching_rank
+from benchmarks.adapters.contestants import config, freeze, matching_rank
 from mezzofanti.bases import resolve
 from mezzofanti.continual.encoding import IGNORE
 from mezzofanti.continual.loss import labelled_loss
@@ -117,8 +117,8 @@ class Racer:
         self.name, self.model, self.loss = name, model, loss
         weights = [weight for weight in model.parameters() if weight.requires_grad]
         self.parameters = sum(weight.numel() for weight in weights)
-        # fused, as transformers' Trainer takes it by default
-        self.optimizer = torch.optim.AdamW(weights, lr=1e-4, fused=True)
+        # fused, as transformers' Trainer takes it by default; it refuses an empty list, which a frozen base gives
+        self.optimizer = torch.optim.AdamW(weights or [torch.zeros(())], lr=1e-4, fused=True)
 
     def step(self) -> float:
         """Forward, backward, AdamW; return the seconds it took."""
@@ -154,8 +154,7 @@ def adapt(name: str, base: Any, **options: Any) -> Any:
     own = copy.deepcopy(base, shared)
     torch.manual_seed(0)
     equal = matching_rank(own, options.get("layers"))
-    adapted: Any = get_peft_model(own, config(name, equal=equal, **options))
-    return adapted.train()
+    return freeze(name, get_peft_model(own, config(name, equal=equal, **options))).train()
 
 
 def racer(name: str, base: Any, workload: Workload, dtype: torch.dtype, dropout: float) -> Racer:

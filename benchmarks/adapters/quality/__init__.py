@@ -21,7 +21,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from benchmarks.adapters.contestants import RANKS
+from benchmarks.adapters.contestants import ABLATIONS, RANKS
 from benchmarks.adapters.quality.cell import do_job, do_timing, time_rank
 from benchmarks.adapters.quality.plan import Plan
 from benchmarks.adapters.quality.setting import METHODS, STUDIES, Job, Setting
@@ -31,7 +31,11 @@ from mezzofanti.files import read_json
 
 __all__ = ["add_options", "main"]
 
-SWEEPS = {"ranks": {name: "molora-r8" if name.startswith("molora") else "malora" for name in RANKS}}
+KIN = {"molora": "molora-r8", "malora": "malora", "asylora": "lora-equal"}
+SWEEPS = {
+    "ranks": {name: KIN[name.split("-")[0]] for name in RANKS},
+    "ablations": {name: KIN[name.split("-")[0]] for name in ABLATIONS},
+}
 """By sweep: contestants, and whose learning rate each takes."""
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks.adapters.contestants import config, matching_rank
+from benchmarks.adapters.contestants import config, freeze, matching_rank
 from benchmarks.adapters.quality.setting import Job, Setting, load
 from benchmarks.adapters.rounds import run_rounds, seconds_of
 from benchmarks.adapters.workloads import Racer, adapt
@@ -125,7 +125,7 @@ def _adapted(setting: Setting, job: Job) -> Any:
         dropout=setting.dropout,
     )
     set_seed(job.seed)
-    return get_peft_model(model, chosen)
+    return freeze(name, get_peft_model(model, chosen))
 
 
 def _train(model: Any, tokenizer: Any, batches: list[list[Any]], setting: Setting, job: Job) -> float:

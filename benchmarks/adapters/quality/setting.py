@@ -106,13 +106,13 @@ STUDIES = {
     # six of the seven differ in kind; three are real text
     "across-domains": Study(
         (
-            _real("agnews", 320, 400),
-            _real("dbpedia", 240, 500),
-            _real("sst-2", 320, 250),
-            StoriesTask(train_rows=320),
-            _skill("cardinal", "fr", 200),
-            _skill("sequence", "en", 120),
-            _skill("date", "en", 80),
+            _real("agnews", 240, 400),
+            _real("dbpedia", 200, 500),
+            _real("sst-2", 240, 250),
+            StoriesTask(train_rows=240),
+            _skill("cardinal", "fr", 140),
+            _skill("sequence", "en", 90),
+            _skill("date", "en", 50),
         ),
         epochs=2,
     ),
