@@ -13,10 +13,12 @@ from scipy.sparse.linalg import LinearOperator, cg, splu
 from mezzofanti.curvature.mesh import Floats
 from mezzofanti.errors import SolverError, require
 
-__all__ = ["LARGEST_DIRECT", "solve_positive"]
+__all__ = ["LARGEST_DIRECT", "PositiveSolver", "solve_positive"]
 
 LARGEST_DIRECT = 20_000
 MOST_ITERATIONS = 500
+PATIENCE = 2  # Times the iterations of a fresh hierarchy, and a few: then an old one has had its day.
+A_FEW = 5
 
 
 def solve_positive(matrix: sparse.csr_matrix, right: Floats, relative: float = 1e-10) -> Floats:
@@ -24,9 +26,36 @@ def solve_positive(matrix: sparse.csr_matrix, right: Floats, relative: float = 1
 
     Raises SolverError where the matrix is singular to working precision.
     """
-    if matrix.shape[0] <= LARGEST_DIRECT:
-        return _direct(matrix, right)
-    return _multigrid(matrix, right, relative)
+    return PositiveSolver()(matrix, right, relative)
+
+
+class PositiveSolver:
+    """Solves systems one after another, as Newton on one mesh has them.
+
+    Their matrices change little near the end, so a multigrid hierarchy is kept while it preconditions well: setting
+    one up costs as much as some twenty iterations.
+    """
+
+    def __init__(self) -> None:
+        self._cycle: LinearOperator | None = None
+        self._expected = 0
+
+    def __call__(self, matrix: sparse.csr_matrix, right: Floats, relative: float = 1e-10) -> Floats:
+        """Return x (n,) with matrix @ x = right. Raises SolverError as `solve_positive`."""
+        if matrix.shape[0] <= LARGEST_DIRECT:
+            return _direct(matrix, right)
+        if self._cycle is not None and self._cycle.shape == matrix.shape:
+            solution, found = _iterate(matrix, right, relative, self._cycle, self._expected)
+            if found:
+                return solution
+        self._cycle = _multigrid(matrix)
+        steps = [0]
+        solution, found = _iterate(matrix, right, relative, self._cycle, MOST_ITERATIONS, steps)
+        if not found:
+            raise SolverError("Conjugate gradients did not converge: part of the film is nearly vertical.")
+        per_digit = steps[0] / max(-np.log10(relative), 1.0)
+        self._expected = int(PATIENCE * per_digit * 10) + A_FEW
+        return solution
 
 
 def _direct(matrix: sparse.csr_matrix, right: Floats) -> Floats:
@@ -39,13 +68,27 @@ def _direct(matrix: sparse.csr_matrix, right: Floats) -> Floats:
     return np.asarray(factors.solve(right), dtype=np.float64)
 
 
-def _multigrid(matrix: sparse.csr_matrix, right: Floats, relative: float) -> Floats:
+def _multigrid(matrix: sparse.csr_matrix) -> LinearOperator:
     require("curvature", "pyamg")
     import pyamg
 
-    hierarchy = pyamg.ruge_stuben_solver(matrix, max_coarse=500)
-    cycle: LinearOperator = hierarchy.aspreconditioner()
-    solution, left = cg(matrix, right, rtol=relative, atol=0.0, maxiter=MOST_ITERATIONS, M=cycle)
-    if left != 0 or not np.isfinite(solution).all():
-        raise SolverError("Conjugate gradients did not converge: part of the film is nearly vertical.")
-    return np.asarray(solution, dtype=np.float64)
+    cycle: LinearOperator = pyamg.ruge_stuben_solver(matrix, max_coarse=500).aspreconditioner()
+    return cycle
+
+
+def _iterate(
+    matrix: sparse.csr_matrix,
+    right: Floats,
+    relative: float,
+    cycle: LinearOperator,
+    most: int,
+    steps: list[int] | None = None,
+) -> tuple[Floats, bool]:
+    """Return what conjugate gradients found in at most so many iterations, and whether that is exact enough."""
+
+    def count(_: Floats) -> None:
+        if steps is not None:
+            steps[0] += 1
+
+    solution, left = cg(matrix, right, rtol=relative, atol=0.0, maxiter=most, M=cycle, callback=count)
+    return np.asarray(solution, dtype=np.float64), bool(left == 0 and np.isfinite(solution).all())

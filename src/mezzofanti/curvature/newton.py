@@ -15,7 +15,7 @@ from math import factorial
 import numpy as np
 from scipy import sparse
 
-from mezzofanti.curvature.linear import solve_positive
+from mezzofanti.curvature.linear import PositiveSolver
 from mezzofanti.curvature.mesh import Floats, Mesh
 from mezzofanti.curvature.norms import Block, assemble
 from mezzofanti.curvature.operator import AreaOperator
@@ -82,6 +82,7 @@ class Newton:
         """held (N,): the boundary values, at boundary nodes."""
         self.mesh, self.load, self.held, self.relaxed = mesh, load, held, relaxed
         self.operator = AreaOperator(mesh)
+        self.linear = PositiveSolver()
         self.tolerance, self.max_steps, self.on_step = tolerance, max_steps, on_step
         self.shares = boundary_shares(mesh)
         self.on_rim = np.zeros(len(mesh.points), dtype=bool)
@@ -198,7 +199,7 @@ class Newton:
             direction = np.zeros_like(u)
             inside = self.mesh.interior
             # As exact as the step is going to be (Dembo, Eisenstat, Steihaug 1982): Newton stays quadratic.
-            direction[inside] = solve_positive(self.operator.jacobian(u), -force[inside], relative)
+            direction[inside] = self.linear(self.operator.jacobian(u), -force[inside], relative)
             return direction
         matrix = self._hessian(u)
         letting_go = (side != 0) & (u == self.held) & self.on_rim
@@ -206,7 +207,7 @@ class Newton:
         for _ in range(MOST_DROPS):
             direction = np.zeros_like(u)
             chosen = np.flatnonzero(free)
-            direction[chosen] = solve_positive(matrix[chosen][:, chosen], -force[chosen], relative)
+            direction[chosen] = self.linear(matrix[chosen][:, chosen], -force[chosen], relative)
             wrong = letting_go & free & (direction * side < 0)
             if not wrong.any():
                 break

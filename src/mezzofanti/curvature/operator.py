@@ -7,13 +7,11 @@ On a cell with slope p and q = sqrt(1 + |p|^2) the second variation is (I - p p^
 
 from __future__ import annotations
 
-from functools import cached_property
-
 import numpy as np
-from numpy.typing import NDArray
 from scipy import sparse
 
-from mezzofanti.curvature.mesh import Floats, Integers, Mesh
+from mezzofanti.curvature.kernels import Kernels
+from mezzofanti.curvature.mesh import Floats, Mesh
 
 __all__ = ["AreaOperator", "lengths"]
 
@@ -28,60 +26,38 @@ class AreaOperator:
 
     def __init__(self, mesh: Mesh) -> None:
         self.mesh = mesh
+        self.kernels = Kernels(mesh)
 
     def slope(self, u: Floats) -> Floats:
         """Return Du (T, n)."""
-        slope = np.einsum("tcx,tc->tx", self.mesh.hat_gradients, u[self.mesh.triangles])
-        return np.asarray(slope, dtype=np.float64)
+        return self.kernels.slope(u).T
 
     def flux(self, u: Floats) -> Floats:
         """Return g = Du / sqrt(1 + |Du|^2) (T, n); |g| < 1, and 1 would be a vertical wall."""
-        slope = self.slope(u)
-        return np.asarray(slope / np.hypot(1.0, lengths(slope))[:, None], dtype=np.float64)
+        slope = self.kernels.slope(u)
+        return np.asarray((slope / _root(slope)).T, dtype=np.float64)
 
     def area(self, u: Floats) -> float:
         """Return the area of the graph."""
-        slope = self.slope(u)
-        return float(self.mesh.areas @ np.hypot(1.0, lengths(slope)))
+        return float(self.mesh.areas @ _root(self.kernels.slope(u)))
 
     def change(self, u: Floats, step: Floats, load: Floats) -> float:
-        """Return J(u + step) - J(u), summed over triangles as differences so that no digits cancel."""
-        before, turn = self.slope(u), self.slope(step)
+        """Return J(u + step) - J(u), summed over cells as differences so that no digits cancel."""
+        before, turn = self.kernels.slope(u), self.kernels.slope(step)
         after = before + turn
-        roots = np.hypot(1.0, lengths(before)) + np.hypot(1.0, lengths(after))
-        gained = np.einsum("tx,tx->t", turn, before + after) / roots
+        gained = (turn * (before + after)).sum(axis=0) / (_root(before) + _root(after))
         return float(self.mesh.areas @ gained + load @ step)
 
     def residual(self, u: Floats, load: Floats) -> Floats:
         """Return J'(u) (N,): integral of g . D phi_i + load_i. Only interior entries are equations."""
-        flux = self.flux(u)
-        local = np.einsum("t,tcx,tx->tc", self.mesh.areas, self.mesh.hat_gradients, flux)
-        return load + np.bincount(self.mesh.triangles.ravel(), local.ravel(), minlength=len(u))
+        return np.asarray(load + self.kernels.gather(self.flux(u).T), dtype=np.float64)
 
     def jacobian(self, u: Floats) -> sparse.csr_matrix:
         """Return J''(u) between interior nodes, symmetric and positive definite."""
-        slope = self.slope(u)
-        root = np.hypot(1.0, lengths(slope))
-        hats = self.mesh.hat_gradients
-        along = np.einsum("tcx,tx->tc", hats, slope / root[:, None])
-        local = np.einsum("tax,tbx->tab", hats, hats) - along[:, :, None] * along[:, None, :]
-        local *= (self.mesh.areas / root)[:, None, None]
-        kept, slots, columns, starts = self._sparsity
-        data = np.bincount(slots, local.ravel()[kept], minlength=len(columns))
-        count = len(self.mesh.interior)
-        return sparse.csr_matrix((data, columns, starts), shape=(count, count))
+        slope = self.kernels.slope(u)
+        return self.kernels.matrix(slope, _root(slope))
 
-    @cached_property
-    def _sparsity(self) -> tuple[NDArray[np.bool_], Integers, Integers, Integers]:
-        """Which local entries join interior nodes, where each goes, and the matrix's columns and row starts."""
-        count = len(self.mesh.interior)
-        unknown = np.full(len(self.mesh.points), -1, dtype=np.int64)
-        unknown[self.mesh.interior] = np.arange(count)
-        corners = unknown[self.mesh.triangles]
-        each = corners.shape[1]
-        row = np.repeat(corners, each, axis=1).ravel()
-        column = np.tile(corners, (1, each)).ravel()
-        kept = (row >= 0) & (column >= 0)
-        keys, slots = np.unique(row[kept] * count + column[kept], return_inverse=True)
-        rows, columns = np.divmod(keys, count)
-        return kept, slots, columns, np.searchsorted(rows, np.arange(count + 1))
+
+def _root(slope: Floats) -> Floats:
+    """Return q = sqrt(1 + |Du|^2) (T,) for Du (n, T)."""
+    return np.asarray(np.hypot(1.0, np.sqrt((slope**2).sum(axis=0))), dtype=np.float64)
