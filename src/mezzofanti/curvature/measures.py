@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from typing import Protocol
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -67,6 +68,9 @@ class Measure:
 
     def __init__(self, parts: Iterable[Part] = ()) -> None:
         self.parts: tuple[Part, ...] = tuple(parts)
+        self._loads: WeakKeyDictionary[Mesh, Floats] = (
+            WeakKeyDictionary()
+        )  # weighed, checked and solved: asked thrice
 
     def __add__(self, other: Measure) -> Measure:
         return Measure(self.parts + other.parts)
@@ -92,11 +96,10 @@ class Measure:
 
         Raises ConfigurationError for a part that is not finite, or a curve that misses the mesh.
         """
-        return (
-            np.sum([part.load(mesh) for part in self.parts], axis=0)
-            if self.parts
-            else np.zeros(len(mesh.points))
-        )
+        if mesh not in self._loads:
+            loads = [part.load(mesh) for part in self.parts]
+            self._loads[mesh] = np.sum(loads, axis=0) if loads else np.zeros(len(mesh.points))
+        return self._loads[mesh].copy()
 
     def mass(
         self,

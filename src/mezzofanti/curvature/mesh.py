@@ -237,7 +237,7 @@ class Mesh:
     @cached_property
     def interior(self) -> Integers:
         """Indices of the nodes that are not on the boundary."""
-        return np.asarray(np.setdiff1d(np.arange(len(self.points)), self.boundary), dtype=np.int64)
+        return np.flatnonzero(np.bincount(self.boundary, minlength=len(self.points)) == 0).astype(np.int64)
 
     @cached_property
     def perimeter(self) -> float:

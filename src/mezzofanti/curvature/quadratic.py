@@ -7,18 +7,19 @@ the error of the outline, of order h^2, remains.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from mezzofanti.curvature.crossing import cut_by_mesh
 from mezzofanti.curvature.curvature import NodalMeasure
-from mezzofanti.curvature.fields import LINE, Field, evaluate, gather, rule
+from mezzofanti.curvature.fields import LINE, Field, evaluate, rule
 from mezzofanti.curvature.film import Film
+from mezzofanti.curvature.kernels import Kernels
 from mezzofanti.curvature.linear import solve_positive
 from mezzofanti.curvature.measures import Curve, Density, Measure
 from mezzofanti.curvature.mesh import Floats, Mesh
@@ -47,28 +48,13 @@ def _turns(shares: Floats) -> Floats:
 
 
 @dataclass(frozen=True, eq=False)
-class QuadraticFilm:
-    """A film with heights at nodes u (N,) and at the middles of edges (E,), in the order of `mesh.edges`.
+class QuadraticFilm(Film):
+    """A film with heights at nodes u (N,) and at the `middles` of edges (E,), in the order of `mesh.edges`.
 
-    linear: the film of degree 1 it was begun from, with outcome and admission. history: Newton's steps at degree 2.
+    Outcome and admission are those of the linear film it was begun from, whose steps come first in its history.
     """
 
-    mesh: Mesh
-    u: Floats
-    middles: Floats
-    load: Measure
-    linear: Film
-    history: tuple[Step, ...]
-
-    @property
-    def values(self) -> Floats:
-        """Heights (N,) at the nodes."""
-        return self.u
-
-    @property
-    def outcome(self) -> str:
-        """As for the linear film."""
-        return self.linear.outcome
+    middles: Floats = field(kw_only=True)
 
     def at(self, shares: Floats) -> tuple[Floats, Floats]:
         """Return heights (T, P) and slopes (T, P, 2) at barycentric shares (P, 3) of each triangle."""
@@ -88,15 +74,20 @@ class QuadraticFilm:
     @cached_property
     def measure(self) -> NodalMeasure:
         """The mean curvature measure against hats, read off as for linear films."""
-        local = np.einsum("t,tcx,tx->tc", self.mesh.areas, self.mesh.hat_gradients, self.flux)
-        masses = -gather(self.mesh.triangles.ravel(), local, self.mesh)
+        masses = -Kernels(self.mesh).gather(self.flux.T)
         masses[self.mesh.boundary] = 0.0
         return NodalMeasure(self.mesh, masses)
+
+    @cached_property
+    def area(self) -> float:
+        """Area of the film."""
+        shares, weights = rule(2)
+        return float(self.mesh.areas @ np.sqrt(1 + (self.at(shares)[1] ** 2).sum(axis=2)) @ weights)
 
 
 def quadratic_film(
     film: Film,
-    boundary: float | Field,
+    boundary: ArrayLike | Field,
     *,
     tolerance: float = 1e-10,
     max_steps: int = 60,
@@ -127,7 +118,7 @@ class _Quadratic:
     def __init__(
         self,
         film: Film,
-        boundary: float | Field,
+        boundary: ArrayLike | Field,
         tolerance: float,
         max_steps: int,
         on_step: Callable[[Step], None] | None,
@@ -151,7 +142,7 @@ class _Quadratic:
         self.start[self.node_unknowns] = film.u
         self.start[self.edge_unknowns] = film.u[self.mesh.edges].mean(axis=1)
         at = self.basis.doflocs.T[held]
-        self.start[held] = evaluate(boundary, at, "boundary") if callable(boundary) else float(boundary)
+        self.start[held] = evaluate(boundary, at, "boundary") if callable(boundary) else np.asarray(boundary)
 
     @property
     def node_unknowns(self) -> Any:
@@ -175,7 +166,9 @@ class _Quadratic:
                 cure="Refine the mesh where the film is steep, or take degree=1.",
             )
         nodes, middles = u[self.node_unknowns], u[self.edge_unknowns]
-        return QuadraticFilm(self.mesh, nodes, middles, self.film.load, self.film, tuple(steps))
+        kept = {entry.name: getattr(self.film, entry.name) for entry in fields(Film)}
+        kept |= {"u": nodes, "history": (*self.film.history, *steps)}
+        return QuadraticFilm(**kept, middles=middles)
 
     def _step(self, u: Floats, residual: Floats) -> tuple[Floats, float]:
         before = self.basis.interpolate(u)
@@ -254,7 +247,7 @@ def _curve_shares(mesh: Mesh, part: Curve) -> Floats:
     return local
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclass(frozen=True)
 class _Forms:
     """The second variation, the first one and the change of the area, as scikit-fem's forms."""
 
