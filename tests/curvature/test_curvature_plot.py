@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mezzofanti.curvature import Film, Mesh, density, on_curve, solve_dirichlet
-from mezzofanti.curvature.plot import _level_lines, _stretch, _wires, draw_film
+from mezzofanti.curvature import Film, Mesh, critical_load, density, on_curve, solve_dirichlet
+from mezzofanti.curvature.plot import _level_lines, _stretch, _walls, _wires, draw_film
+from mezzofanti.errors import ConfigurationError
 
 WIRE = on_curve([(-0.4, 0.1), (0.5, 0.2)], 0.8)
 FILMS = {
@@ -51,3 +52,21 @@ def test_wires_lie_on_the_film() -> None:
     length = deep.load.curves[0].length()
     assert np.linalg.norm((ends - starts)[:, :2], axis=1).sum() == pytest.approx(2 * length)
     assert deep.u.min() <= starts[:, 2].min() < ends[:, 2].max() <= deep.u.max()
+
+
+def test_walls_join_the_film_to_the_values_it_left() -> None:
+    hanging = solve_dirichlet(Mesh.rectangle(cells=16), density(3.65))
+    starts, ends = _walls(hanging)
+    assert len(starts) == len(hanging.detached.nodes) > 0
+    assert starts[:, 2] == pytest.approx(hanging.u[hanging.detached.nodes])
+    assert (ends[:, 2] > starts[:, 2]).all()
+
+
+def test_the_worst_set_is_drawn(tmp_path: Path) -> None:
+    path = critical_load(Mesh.disc(refinement=3), WIRE).plot(tmp_path / "worst.png", title="A title")
+    assert path.read_bytes().startswith(b"\x89PNG")
+
+
+def test_what_is_not_plane_is_not_drawn(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="dimension 1"):
+        draw_film(solve_dirichlet(Mesh.interval(cells=4), density(0.5)), tmp_path / "film.png")

@@ -8,14 +8,18 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import yaml
 
+from mezzofanti.cli import main
+from mezzofanti.curvature import Mesh, density, solve_dirichlet
 from mezzofanti.curvature.expression import parse_field
 from mezzofanti.curvature.problem import read_problem, solve_problem
+from mezzofanti.curvature.results import _write_vtu
 from mezzofanti.errors import ConfigurationError, MezzofantiError, SolverError
 
 ROOT = Path(__file__).parents[2]
@@ -33,12 +37,15 @@ def test_the_ready_recipe_is_solved_and_written_out(tmp_path: Path) -> None:
     content["domain"]["refinement"] = 4
     film = solve_problem(write(tmp_path, content), tmp_path / "out")
     summary = json.loads((tmp_path / "out" / "solution.json").read_text())
-    assert {p.name for p in (tmp_path / "out").iterdir()} == {
-        "film.png",
-        "nodes.parquet",
-        "solution.json",
-        "triangles.parquet",
-    }
+    files = {"film.html", "film.png", "nodes.parquet", "solution.json", "timings.json", "triangles.parquet"}
+    with_meshio = importlib.util.find_spec("meshio") is not None
+    assert {p.name for p in (tmp_path / "out").iterdir()} == files | ({"film.vtu"} if with_meshio else set())
+    assert any("meshio is not installed" in note for note in summary["notes"]) == (not with_meshio)
+    assert summary["outcome"] == "attained"
+    assert summary["admissibility"]["at_least"] > 1
+    low, high = summary["admissibility"]["between"]
+    assert low <= summary["admissibility"]["critical_load"] <= high <= 2 / 1.1
+    assert json.loads((tmp_path / "out" / "timings.json").read_text())["newton_seconds"] > 0
     assert summary["steepest"] == film.steepness.max() < 1
     assert summary["mass_of_load"] == pytest.approx(1.1 * film.load.curves[0].length())
     assert summary["mass_measured_at_inner_nodes"] == pytest.approx(summary["mass_prescribed_at_inner_nodes"])
@@ -48,6 +55,107 @@ def test_the_ready_recipe_is_solved_and_written_out(tmp_path: Path) -> None:
     assert nodes["measured_mass"].to_numpy() == pytest.approx(nodes["prescribed_mass"].to_numpy(), abs=1e-10)
     assert np.hypot(triangles["flux_x"], triangles["flux_y"]).max() == pytest.approx(film.steepness.max())
     assert (tmp_path / "out" / "film.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_page_stands_alone_and_says_what_the_summary_says(tmp_path: Path) -> None:
+    recipe = {
+        "title": "Near <its> limit",
+        "domain": {"shape": "rectangle", "divisions": 16},
+        "loads": [{"density": 3.65}],
+    }
+    film = solve_problem(write(tmp_path, recipe), tmp_path / "out")
+    page = (tmp_path / "out" / "film.html").read_text("utf-8")
+    summary = json.loads((tmp_path / "out" / "solution.json").read_text())
+    assert film.outcome == summary["outcome"] == "detached"
+    assert f"{film.detached.size:.3g} of the boundary" in page
+    assert "Near &lt;its&gt; limit" in page
+    assert f"<strong>{summary['admissibility']['critical_load']:.4g}</strong>" in page
+    assert page.count("data:image/png;base64,") == 2
+    assert page.count("<circle") == len([step for step in film.history if step.residual > 0])
+    assert not re.search(r"(src|href)=\"(?!data:)|<script|https?://|\$[a-z{]", page)
+    left = pq.read_table(tmp_path / "out" / "nodes.parquet")["left_boundary_value_by"].to_numpy()
+    assert (left < 0).sum() == summary["detached"]["nodes"] > 0
+
+
+def test_a_film_goes_to_paraview(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # What is handed to meshio, whether or not it is installed.
+    class Recorded:
+        def __init__(self, points: np.ndarray, cells: list[object], **data: dict[str, object]) -> None:
+            self.points, self.cells, self.data = points, cells, data
+            written.append(self)
+
+        def write(self, path: Path, file_format: str) -> None:
+            path.write_text(file_format)
+
+    written: list[Recorded] = []
+    monkeypatch.setitem(sys.modules, "meshio", SimpleNamespace(Mesh=Recorded))
+    film = solve_dirichlet(Mesh.disc(refinement=2), density(0.5))
+    _write_vtu(film, tmp_path / "film.vtu")
+    assert (tmp_path / "film.vtu").read_text() == "vtu"
+    assert written[0].points[:, 2] == pytest.approx(film.u)
+    assert written[0].data["cell_data"]["flux"][0][:, :2] == pytest.approx(film.flux)
+
+
+def test_a_polygon_that_crosses_itself_is_refused_where_it_does(tmp_path: Path) -> None:
+    bow = {"domain": {"shape": "polygon", "corners": [[0, 0], [1, 1], [1, 0], [0, 1]]}}
+    with pytest.raises(ConfigurationError, match=r"\(0\.5, 0\.5\)|cross"):
+        solve_problem(write(tmp_path, bow), tmp_path / "out")
+    triangle = {
+        "domain": {"shape": "polygon", "corners": [[0, 0], [2, 0], [0, 2]], "size": 0.4},
+        "loads": [{"density": 0.5}],
+    }
+    assert solve_problem(write(tmp_path, triangle), tmp_path / "out").u.min() < 0
+
+
+@pytest.mark.parametrize(
+    ("recipe", "said"),
+    [
+        ({"loads": [{"density": 2.3}]}, r"lambda\* = 0\.8\d+ of it is the most.*\(0, 0\) has perimeter 6\.2"),
+        ({"loads": [{"density": "-1 + x"}]}, r"negative near \(-?[01]"),
+        (
+            {"loads": [{"line": [[3, 3], [4, 4]], "mass_per_length": 1}]},
+            r"from \(3\.0, 3\.0\).*misses the domain",
+        ),
+        ({"boundary": "1 / (x - 1)"}, r"boundary.* not finite at \(1, "),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:divide by zero")
+def test_the_command_line_says_in_one_line_what_is_wrong_and_where(
+    tmp_path: Path,
+    recipe: dict[str, object],
+    said: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    content = {"domain": {"shape": "disc", "refinement": 3}, **recipe}
+    path = write(tmp_path, content)
+    monkeypatch.setattr(
+        sys, "argv", ["mezzo", "curvature", "solve", str(path), "--output", str(tmp_path / "out")]
+    )
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+    errors = capsys.readouterr().err
+    assert errors.count("\n") == 1
+    assert re.search(said, errors)
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_command_line_tells_progress_and_outcome(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mezzofanti.cli.curvature.QUIET_SECONDS", -1.0)
+    path = write(tmp_path, {"domain": {"shape": "disc", "refinement": 3}, "loads": [{"density": 1.0}]})
+    monkeypatch.setattr(
+        sys, "argv", ["mezzo", "curvature", "solve", str(path), "--output", str(tmp_path / "out")]
+    )
+    with pytest.raises(SystemExit) as ended:
+        main()
+    said = capsys.readouterr()
+    assert ended.value.code in (0, None)
+    assert re.search(r"217 nodes, step 1: residual \d\.\de-\d+\n", said.err)
+    assert "attained, lowest -0.2" in said.out
+    assert "film.html" in said.out
 
 
 def test_the_same_recipe_gives_the_same_numbers(tmp_path: Path) -> None:

@@ -203,3 +203,25 @@ def test_no_set_has_more_mass_than_its_perimeter_whatever_u_is(seed: int, height
     chosen[mesh.interior] = noise.integers(0, 2, len(mesh.interior))
     variation = mesh.areas @ np.hypot(*AreaOperator(mesh).slope(chosen).T)
     assert abs(chosen @ mean_curvature_measure(mesh, u).masses) <= variation + 1e-12
+
+
+def test_the_order_of_load_and_boundary_values_does_not_matter() -> None:
+    mesh, load = Mesh.disc(refinement=2), density(0.5)
+    films = [
+        solve_dirichlet(mesh, load, 0.1),
+        solve_dirichlet(mesh, 0.1, load),
+        solve_dirichlet(mesh, measure=load, boundary=0.1),
+        solve_dirichlet(mesh, boundary=0.1, measure=load),
+    ]
+    assert all(np.array_equal(film.values, films[0].u) for film in films)
+    with pytest.raises(ConfigurationError, match="Two measures"):
+        solve_dirichlet(mesh, load, load)
+
+
+def test_a_boundary_value_that_is_missing_is_named() -> None:
+    mesh = Mesh.rectangle(cells=4)
+    values = np.zeros(len(mesh.points))
+    values[mesh.boundary[3]] = np.nan
+    x, y = mesh.points[mesh.boundary[3]]
+    with pytest.raises(ConfigurationError, match=rf"node {mesh.boundary[3]} at \({x:g}, {y:g}\)"):
+        solve_dirichlet(mesh, None, values)

@@ -13,6 +13,7 @@ Source: Dai, Trudinger, Wang (2012) for the condition; B. Kawohl and V. Fridman 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -55,6 +56,12 @@ class CriticalLoad:
     def interval(self) -> tuple[float, float]:
         """What lambda* lies between."""
         return self.lower, self.upper
+
+    def plot(self, path: Path | str, *, title: str = "") -> Path:
+        """Draw the flux and the worst set of a plane domain to a file (PNG, PDF or SVG), and return its path."""
+        from mezzofanti.curvature.plot import draw_critical_load
+
+        return draw_critical_load(self, path, title=title)
 
 
 def critical_load(mesh: Mesh, measure: Measure, *, tolerance: float = 1e-3) -> CriticalLoad:

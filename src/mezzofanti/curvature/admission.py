@@ -19,10 +19,10 @@ from mezzofanti.curvature.necessary import CONDITION, MOST_ON_A_LINE, Inadmissib
 from mezzofanti.curvature.operator import AreaOperator
 from mezzofanti.errors import SolverError
 
-__all__ = ["Admission", "admit", "overload"]
+__all__ = ["Admission", "admit", "overload", "weigh"]
 
 GLANCE = 1_500  # Nodes of the coarsest mesh that a first look is taken on, at most.
-FEWEST, MOST = 1_000, 6_000  # Nodes of a mesh to weigh on.
+FEWEST, MOST = 600, 6_000  # Nodes of a mesh to weigh on.
 _CONDITION = CONDITION[0].upper() + CONDITION[1:]
 MARGIN = 1.05  # What a bound that is not a proof must exceed.
 
@@ -54,14 +54,19 @@ def admit(mesh: Mesh, measure: Measure) -> Admission:
         lower, proven = glance(level, measure, 1.0, MARGIN)
         if lower > 1:
             return Admission(lower, proven, None, len(level.points), time.perf_counter() - started)
-    level = _level(mesh, MOST)
-    while len(level.points) < FEWEST:
-        level = level.refined()
-    critical = critical_load(level, measure)
+    critical = weigh(mesh, measure)
     if _too_much(critical):
         raise _refused(mesh, measure, critical.value, critical.worst_set)
     seconds = time.perf_counter() - started
-    return Admission(critical.lower, critical.proven, critical.value, len(level.points), seconds)
+    return Admission(critical.lower, critical.proven, critical.value, len(critical.mesh.points), seconds)
+
+
+def weigh(mesh: Mesh, measure: Measure) -> CriticalLoad:
+    """Return the critical load on the mesh of the same domain that has some thousand nodes."""
+    level = _level(mesh, MOST)
+    while len(level.points) < FEWEST:
+        level = level.refined()
+    return critical_load(level, measure)
 
 
 def overload(mesh: Mesh, measure: Measure, fall: Floats, symptom: str) -> SolverError:

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mezzofanti.curvature.crossing import cut_by_mesh
-from mezzofanti.curvature.mesh import Floats
-from mezzofanti.curvature.solve import Film
-from mezzofanti.errors import require
+from mezzofanti.curvature.film import Film
+from mezzofanti.curvature.mesh import Floats, Mesh
+from mezzofanti.errors import ConfigurationError, require
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -24,9 +24,11 @@ if TYPE_CHECKING:
     from matplotlib.colors import Colormap
     from matplotlib.figure import Figure
 
-__all__ = ["draw_film"]
+    from mezzofanti.curvature.admissible import CriticalLoad
 
-INK, FAINT, WIRE, PAPER = "#1d2433", "#5b6475", "#e8452c", "#ffffff"
+__all__ = ["draw_critical_load", "draw_film"]
+
+INK, FAINT, WIRE, PAPER, WALL = "#1d2433", "#5b6475", "#e8452c", "#ffffff", "#b06a00"
 LEVELS = 14  # level lines of the height
 DARKEST = 0.86  # The colour map is cut here, so that shading stays visible on steep walls.
 LIGHT = np.array([-0.45, 0.35, 0.82]) / np.linalg.norm([-0.45, 0.35, 0.82])
@@ -40,6 +42,7 @@ def draw_film(film: Film, path: Path | str, *, title: str = "", dots_per_inch: i
     require("curvature", "matplotlib")
     from matplotlib.figure import Figure
 
+    _only_plane(film.mesh)
     figure = Figure(figsize=(12.4, 6.0), facecolor=PAPER)
     grid = figure.add_gridspec(1, 3, width_ratios=(1.28, 1.0, 0.035), wspace=0.04)
     side, above, bar = (figure.add_subplot(grid[0, k]) for k in range(3))
@@ -51,7 +54,48 @@ def draw_film(film: Film, path: Path | str, *, title: str = "", dots_per_inch: i
     label.outline.set_visible(False)
     bar.tick_params(colors=FAINT, labelsize=9)
     _words(figure, film, title)
-    path = Path(path)
+    return _saved(figure, Path(path), dots_per_inch)
+
+
+def draw_critical_load(
+    critical: CriticalLoad, path: Path | str, *, title: str = "", dots_per_inch: int = 160
+) -> Path:
+    """Draw the flux that carries lambda* times the load, coloured by |g|, and the worst set's outline over it.
+
+    Plane domains only: raises ConfigurationError for others. Returns the path.
+    """
+    require("curvature", "matplotlib")
+    from matplotlib.collections import LineCollection
+    from matplotlib.figure import Figure
+
+    _only_plane(critical.mesh)
+    figure = Figure(figsize=(6.6, 6.2), facecolor=PAPER)
+    axes = figure.add_axes((0.03, 0.03, 0.8, 0.82))
+    steepness = np.sqrt((critical.flux**2).sum(axis=1))
+    colours = _from_above(axes, critical.mesh, steepness, 1.0)
+    outline = critical.worst_set.outline if critical.worst_set is not None else ()
+    lines = [np.vstack([line, line[:1]]) for line in outline]
+    axes.add_collection(LineCollection(lines, colors=PAPER, linewidths=4.2))
+    axes.add_collection(LineCollection(lines, colors=WIRE, linewidths=2.2))
+    _bare(axes)
+    bar = figure.colorbar(colours, cax=figure.add_axes((0.86, 0.12, 0.03, 0.6)))
+    bar.set_label("|g| of the flux that carries lambda* times the load", color=FAINT, fontsize=9.5)
+    bar.ax.tick_params(colors=FAINT, labelsize=8.5)
+    figure.text(0.04, 0.94, title or f"lambda* = {critical.value:.4g}", fontsize=15, color=INK, weight="bold")
+    between = f"between {critical.lower:.4g} and {critical.upper:.4g}; in red the region that gives way"
+    figure.text(0.04, 0.89, between, fontsize=10, color=FAINT)
+    return _saved(figure, Path(path), dots_per_inch)
+
+
+def _only_plane(mesh: Mesh) -> None:
+    if mesh.dimension != 2:
+        raise ConfigurationError(
+            f"A mesh of dimension {mesh.dimension} has no picture here.",
+            cure="Write it for ParaView instead.",
+        )
+
+
+def _saved(figure: Figure, path: Path, dots_per_inch: int) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
     figure.savefig(temporary, dpi=dots_per_inch)
@@ -65,6 +109,7 @@ def _words(figure: Figure, film: Film, title: str) -> None:
     load = textwrap.shorten(film.load.describe(), 95, placeholder=" ...")
     scale = "" if abs(_stretch(film) - 1) < 0.05 else f", heights x {_stretch(film):.2g}"
     wires = {0: "", 1: "; the wire in red"}.get(len(film.load.curves), "; the wires in red")
+    wires += "; walls in brown" if len(film.detached.nodes) else ""
     figure.text(
         0.035,
         0.885,
@@ -82,19 +127,17 @@ def _words(figure: Figure, film: Film, title: str) -> None:
 
 def _plan(axes: Axes, film: Film) -> PolyCollection:
     """Steepness on each triangle, as it is (piecewise constant), with level lines of the height."""
-    x, y = film.mesh.points.T
+    colours = _from_above(axes, film.mesh, film.steepness, _top(film))
+    _draw_lines(axes, film, lambda points: points[:, :2])
+    return colours
+
+
+def _from_above(axes: Axes, mesh: Mesh, values: Floats, top: float) -> PolyCollection:
+    x, y = mesh.points.T
     colours = axes.tripcolor(
-        x,
-        y,
-        film.mesh.triangles,
-        facecolors=film.steepness,
-        cmap=_colours(),
-        vmin=0,
-        vmax=_top(film),
-        rasterized=True,
+        x, y, mesh.triangles, facecolors=values, cmap=_colours(), vmin=0, vmax=top, rasterized=True
     )
     colours.set_edgecolor("face")
-    _draw_lines(axes, film, lambda points: points[:, :2])
     return colours
 
 
@@ -124,12 +167,17 @@ def _draw_lines(axes: Axes, film: Film, place: Callable[[Floats], Floats]) -> No
     from matplotlib.collections import LineCollection
 
     strokes = [(_level_lines(film), INK, 0.6, 0.45), (_rim(film), INK, 1.4, 1.0)]
+    strokes += [(_walls(film), WALL, 1.0, 0.8)]
     strokes += [(_wires(film), PAPER, 3.8, 1.0), (_wires(film), WIRE, 2.0, 1.0)]
     for (start, end), colour, width, opacity in strokes:
         segments = np.stack([place(start), place(end)], axis=1)
         axes.add_collection(
             LineCollection(list(segments), colors=colour, linewidths=width, alpha=opacity, capstyle="round")
         )
+    _bare(axes)
+
+
+def _bare(axes: Axes) -> None:
     axes.autoscale_view()
     axes.margins(0.02)
     axes.set_aspect("equal")
@@ -184,6 +232,13 @@ def _wires(film: Film) -> tuple[Floats, Floats]:
 def _rim(film: Film) -> tuple[Floats, Floats]:
     corners = np.column_stack([film.mesh.points, film.u])[film.mesh.boundary_edges]
     return corners[:, 0], corners[:, 1]
+
+
+def _walls(film: Film) -> tuple[Floats, Floats]:
+    """Return the ends (P, 3) of the walls between the film and the boundary values it left."""
+    nodes = film.detached.nodes
+    foot = np.column_stack([film.mesh.points[nodes], film.u[nodes]])
+    return foot, foot - film.detached.jumps[:, None] * [0.0, 0.0, 1.0]
 
 
 def _level_lines(film: Film) -> tuple[Floats, Floats]:

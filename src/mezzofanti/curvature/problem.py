@@ -17,12 +17,15 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError
 
+from mezzofanti.curvature.admission import weigh
 from mezzofanti.curvature.expression import parse_field
+from mezzofanti.curvature.film import Film
 from mezzofanti.curvature.fitting import fit_mesh
 from mezzofanti.curvature.measures import Measure, density, on_curve, point_mass
 from mezzofanti.curvature.mesh import Mesh
+from mezzofanti.curvature.newton import Step
 from mezzofanti.curvature.results import write_results
-from mezzofanti.curvature.solve import Film, Step, solve_dirichlet
+from mezzofanti.curvature.solve import solve_dirichlet
 from mezzofanti.errors import ConfigurationError, nearest
 
 __all__ = ["Problem", "read_problem", "solve_problem"]
@@ -59,8 +62,20 @@ class RectangleDomain(_Frozen):
         return Mesh.rectangle(self.lower, self.upper, self.divisions)
 
 
+class PolygonDomain(_Frozen):
+    """A polygon given by its corners, meshed with sides near `size`, cut in four `refinement` times."""
+
+    shape: Literal["polygon"] = "polygon"
+    corners: tuple[Pair, ...] = Field(min_length=3)
+    size: float = Field(default=0.1, gt=0)
+    refinement: int = Field(default=0, ge=0, le=8)
+
+    def mesh(self, folder: Path) -> Mesh:
+        return Mesh.polygon(self.corners, self.size).refined(self.refinement)
+
+
 class MeshDomain(_Frozen):
-    """A JSON file of points and triangles, beside the recipe, cut in four `refinement` times."""
+    """A file of points and triangles (JSON, or what meshio reads), cut in four `refinement` times."""
 
     shape: Literal["mesh"] = "mesh"
     file: str
@@ -130,9 +145,12 @@ class Problem(_Frozen):
 
     version: Literal[1] = Field(default=1, alias="schema")
     title: str = ""
-    domain: Annotated[DiscDomain | RectangleDomain | MeshDomain, Field(discriminator="shape")] = DiscDomain()
+    domain: Annotated[
+        DiscDomain | RectangleDomain | PolygonDomain | MeshDomain, Field(discriminator="shape")
+    ] = DiscDomain()
     boundary: Number = 0.0
     loads: tuple[Load, ...] = ()
+    relaxed: bool = True  # the film may leave its boundary values where it must
 
     def measure(self) -> Measure:
         """Return the sum of the loads."""
@@ -164,14 +182,16 @@ def solve_problem(
 ) -> Film:
     """Solve the problem of a recipe and write it out; return the film.
 
-    Writes solution.json (summary), nodes.parquet (x, y, u, prescribed and measured mass), triangles.parquet (corners
-    a, b, c and flux), and film.png. Raises ConfigurationError, DataError, SolverError; then nothing is written.
+    Writes solution.json (summary), timings.json, nodes.parquet (x, y, u, prescribed and measured mass),
+    triangles.parquet (corners a, b, c and flux), film.vtu, film.png and film.html. Raises ConfigurationError,
+    DataError, SolverError, and InadmissibleLoad for more than a film can hold; then nothing is written.
     """
     problem = read_problem(path)
     measure = problem.measure()
     mesh = fit_mesh(problem.domain.mesh(Path(path).parent), measure)
-    film = solve_dirichlet(mesh, _value(problem.boundary), measure, on_step=on_step)
-    write_results(film, Path(output_folder), problem.model_dump(mode="json", by_alias=True), problem.title)
+    film = solve_dirichlet(mesh, measure, _value(problem.boundary), relaxed=problem.relaxed, on_step=on_step)
+    asked = problem.model_dump(mode="json", by_alias=True)
+    write_results(film, Path(output_folder), asked, problem.title, weigh(mesh, measure))
     return film
 
 
@@ -179,7 +199,12 @@ def _value(number: Number) -> Any:
     return parse_field(number) if isinstance(number, str) else number
 
 
-_DOMAINS: dict[str, type[_Frozen]] = {"disc": DiscDomain, "rectangle": RectangleDomain, "mesh": MeshDomain}
+_DOMAINS: dict[str, type[_Frozen]] = {
+    "disc": DiscDomain,
+    "rectangle": RectangleDomain,
+    "polygon": PolygonDomain,
+    "mesh": MeshDomain,
+}
 
 
 def _refuse_unknown_keys(content: dict[str, Any], path: str) -> None:

@@ -2,39 +2,62 @@
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
 import json
 import os
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 
+from mezzofanti.curvature.film import Film
+from mezzofanti.curvature.page import write_page
 from mezzofanti.curvature.plot import draw_film
-from mezzofanti.curvature.solve import Film
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from mezzofanti.curvature.admissible import CriticalLoad
 
 __all__ = ["summary", "write_results"]
 
 NEARLY_VERTICAL = 0.99
+NO_MESHIO = "film.vtu was not written: meshio is not installed (pip install meshio)."
+CELLS = {1: "line", 2: "triangle", 3: "tetra"}
 
 
-def write_results(film: Film, folder: Path, problem: dict[str, Any], title: str = "") -> None:
-    """Write solution.json, nodes.parquet, triangles.parquet and film.png to `folder`, the summary last."""
+def write_results(
+    film: Film, folder: Path, problem: dict[str, Any], title: str = "", critical: CriticalLoad | None = None
+) -> None:
+    """Write the film to `folder`, the summary last.
+
+    solution.json (numbers and history), timings.json, nodes.parquet, triangles.parquet, film.vtu (for ParaView; where
+    meshio is installed, else solution.json says so), film.png, and film.html, a page that needs no other file.
+    critical: lambda* of the load, shown on the page with its worst set.
+    """
+    import pyarrow.parquet as pq
+
     folder.mkdir(parents=True, exist_ok=True)
-    _write_table(folder / "nodes.parquet", _nodes(film))
-    _write_table(folder / "triangles.parquet", _triangles(film))
+    content = summary(film, problem, critical)
+    tables = {"nodes": _nodes(film), "triangles": _triangles(film)}
+    for name, table in tables.items():
+        _put(folder / f"{name}.parquet", partial(pq.write_table, table))
+    if importlib.util.find_spec("meshio") is None:
+        content["notes"].append(NO_MESHIO)
+    else:
+        _put(folder / "film.vtu", lambda path: _write_vtu(film, path))
     draw_film(film, folder / "film.png", title=title)
-    text = json.dumps(summary(film, problem), ensure_ascii=False, indent=2) + "\n"
-    temporary = _temporary(folder / "solution.json")
-    temporary.write_text(text, "utf-8")
-    temporary.replace(folder / "solution.json")
+    write_page(film, content, critical, folder / "film.html", title=title)
+    _put_json(folder / "timings.json", _timings(film))
+    _put_json(folder / "solution.json", content)
 
 
-def summary(film: Film, problem: dict[str, Any]) -> dict[str, Any]:
+def summary(film: Film, problem: dict[str, Any], critical: CriticalLoad | None = None) -> dict[str, Any]:
     """Return what solution.json holds: the problem, the film's numbers, Newton's history, notes."""
     inside = film.mesh.interior
-    steepest = float(film.steepness.max())
     return {
         "schema": 1,
         "problem": problem,
@@ -42,6 +65,13 @@ def summary(film: Film, problem: dict[str, Any]) -> dict[str, Any]:
         "nodes": len(film.mesh.points),
         "triangles": len(film.mesh.triangles),
         "perimeter": film.mesh.perimeter,
+        "outcome": film.outcome,
+        "detached": {
+            "nodes": len(film.detached.nodes),
+            "size": film.detached.size,
+            "largest_jump": film.detached.largest,
+        },
+        "admissibility": _admissibility(film, critical),
         "mass_of_load": film.load.total(film.mesh),
         "mass_prescribed_at_inner_nodes": float(film.prescribed[inside].sum()),
         "mass_measured_at_inner_nodes": film.measure.total(),
@@ -49,9 +79,41 @@ def summary(film: Film, problem: dict[str, Any]) -> dict[str, Any]:
         "lowest": float(film.u.min()),
         "highest": float(film.u.max()),
         "area": film.area,
-        "steepest": steepest,
+        "steepest": float(film.steepness.max()),
         "newton": [vars(step) for step in film.history],
         "notes": _notes(film),
+    }
+
+
+def _admissibility(film: Film, critical: CriticalLoad | None) -> dict[str, Any]:
+    """Infinite bounds, those of no load, are written as null: JSON has no infinity."""
+    told: dict[str, Any] = {}
+    if film.admission is not None:
+        told |= {"at_least": _finite(film.admission.lower), "proven": film.admission.proven}
+        told |= {"weighed_on_nodes": film.admission.nodes}
+    if critical is not None:
+        told |= {
+            "critical_load": _finite(critical.value),
+            "between": [_finite(bound) for bound in critical.interval],
+        }
+        told |= {"lower_bound_is_proof": critical.proven}
+        if critical.worst_set is not None:
+            told["worst_set"] = {
+                "perimeter": critical.worst_set.perimeter,
+                "mass": critical.worst_set.mass,
+                "outline": [line.tolist() for line in critical.worst_set.outline],
+            }
+    return told
+
+
+def _finite(number: float) -> float | None:
+    return number if np.isfinite(number) else None
+
+
+def _timings(film: Film) -> dict[str, float | None]:
+    return {
+        "admissibility_seconds": film.admission.seconds if film.admission is not None else None,
+        "newton_seconds": film.seconds,
     }
 
 
@@ -63,40 +125,74 @@ def _notes(film: Film) -> list[str]:
             notes.append(
                 f"{outside:.4g} of the curve's length {curve.length():.4g} lies outside and carries nothing."
             )
+    if film.outcome == "detached":
+        notes.append(
+            f"The film leaves its boundary values on {film.detached.size:.4g} of the boundary's "
+            f"{film.mesh.perimeter:.4g}, by up to {film.detached.largest:.4g}: it is the relaxed problem's film."
+        )
+    if film.outcome == "undecided":
+        notes.append(
+            "The film might leave its boundary values; it was held to them, and this is not decided."
+        )
     steep = int((film.steepness > NEARLY_VERTICAL).sum())
-    if steep:
+    if steep and film.outcome != "detached":
         notes.append(
             f"{steep} of {len(film.steepness)} triangles are nearly vertical (|g| > {NEARLY_VERTICAL}): the load is "
-            "near what a film can hold, or the film leaves its boundary values there. Refine before trusting it."
+            "near what a film can hold. Refine before trusting it."
         )
     return notes
 
 
 def _nodes(film: Film) -> pa.Table:
+    import pyarrow as pa
+
     prescribed = film.prescribed.copy()
     prescribed[film.mesh.boundary] = 0.0
-    x, y = film.mesh.points.T
+    left = np.zeros(len(prescribed))
+    left[film.detached.nodes] = film.detached.jumps
+    coordinates = dict(zip("xyz", film.mesh.points.T, strict=False))
     columns = {
-        "x": x,
-        "y": y,
+        **coordinates,
         "u": film.u,
         "prescribed_mass": prescribed,
         "measured_mass": film.measure.masses,
+        "left_boundary_value_by": left,
     }
     return pa.table(columns, metadata={"mezzofanti.schema": "1"})
 
 
 def _triangles(film: Film) -> pa.Table:
-    corners = dict(zip("abc", film.mesh.triangles.astype(np.int32).T, strict=True))
-    flux = dict(zip(("flux_x", "flux_y"), film.flux.T, strict=True))
+    import pyarrow as pa
+
+    corners = dict(zip("abcd", film.mesh.triangles.astype(np.int32).T, strict=False))
+    flux = dict(zip(("flux_x", "flux_y", "flux_z"), film.flux.T, strict=False))
     return pa.table({**corners, **flux}, metadata={"mezzofanti.schema": "1"})
 
 
-def _write_table(path: Path, table: pa.Table) -> None:
-    temporary = _temporary(path)
-    pq.write_table(table, temporary)
+def _write_vtu(film: Film, path: Path) -> None:
+    """The surface itself where there is room for it: a film over the plane stands at height u."""
+    meshio: Any = importlib.import_module("meshio")
+    mesh = film.mesh
+    space = np.zeros((len(mesh.points), 3))
+    space[:, : mesh.dimension] = mesh.points
+    if mesh.dimension < 3:
+        space[:, mesh.dimension] = film.u
+    flux = np.zeros((len(mesh.triangles), 3))
+    flux[:, : mesh.dimension] = film.flux
+    meshio.Mesh(
+        space,
+        [(CELLS[mesh.dimension], mesh.triangles)],
+        point_data={"u": film.u, "prescribed_mass": film.prescribed, "measured_mass": film.measure.masses},
+        cell_data={"steepness": [film.steepness], "flux": [flux]},
+    ).write(path, file_format="vtu")
+
+
+def _put_json(path: Path, content: dict[str, Any]) -> None:
+    text = json.dumps(content, ensure_ascii=False, indent=2) + "\n"
+    _put(path, lambda temporary: temporary.write_text(text, "utf-8"))
+
+
+def _put(path: Path, write: Callable[[Path], object]) -> None:
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+    write(temporary)
     temporary.replace(path)
-
-
-def _temporary(path: Path) -> Path:
-    return path.with_name(f".{path.name}.{os.getpid()}.tmp")

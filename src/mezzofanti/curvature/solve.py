@@ -143,5 +143,16 @@ def _boundary_values(mesh: Mesh, boundary: ArrayLike | Field) -> Callable[[Mesh]
     values = np.array(boundary, dtype=np.float64)
     if values.shape == (len(mesh.points),):
         values[mesh.interior] = 0.0  # what stands there is nobody's business, finite or not
+        _refuse_gaps(mesh, values)
     nodes = nodal_values(mesh, values, "boundary")
     return lambda level: nodes[level.boundary]
+
+
+def _refuse_gaps(mesh: Mesh, values: Floats) -> None:
+    wrong = np.flatnonzero(~np.isfinite(values))
+    if len(wrong):
+        place = ", ".join(f"{x:g}" for x in mesh.points[wrong[0]])
+        raise ConfigurationError(
+            f"{len(wrong)} boundary values are not finite; the first is that of node {wrong[0]} at ({place}).",
+            cure="Give a number there.",
+        )
