@@ -31,8 +31,9 @@ PUBLIC = {
     ),
     "mezzofanti.continual.methods": "Joint METHODS Method RecurrentKIF Replay Sequential create",
     "mezzofanti.curvature": (
-        "Film Measure Mesh NodalMeasure density exact fit_mesh mean_curvature_measure on_curve"
-        " solve_dirichlet solve_problem"
+        "CriticalLoad Detachment Film InadmissibleLoad Measure Mesh NodalMeasure critical_load density"
+        " exact fit_mesh flat_distance harnack_quotient is_subharmonic mean_curvature_measure on_curve"
+        " on_surface perron_lift perron_sequence point_mass solve_dirichlet solve_problem"
     ),
     "mezzofanti.evaluation": "",
     "mezzofanti.report": "matrix_table school_picture verdict_lines write_report",

@@ -21,11 +21,15 @@ if TYPE_CHECKING:
     from mezzofanti.curvature.curvature import NodalMeasure, mean_curvature_measure
     from mezzofanti.curvature.film import Detachment, Film
     from mezzofanti.curvature.fitting import fit_mesh
-    from mezzofanti.curvature.measures import Measure, density, on_curve
+    from mezzofanti.curvature.flat import flat_distance
+    from mezzofanti.curvature.harnack import harnack_quotient
+    from mezzofanti.curvature.measures import Measure, density, on_curve, on_surface, point_mass
     from mezzofanti.curvature.mesh import Mesh
     from mezzofanti.curvature.necessary import InadmissibleLoad
+    from mezzofanti.curvature.perron import perron_lift, perron_sequence
     from mezzofanti.curvature.problem import solve_problem
     from mezzofanti.curvature.solve import solve_dirichlet
+    from mezzofanti.curvature.subharmonic import is_subharmonic
 
 __all__ = [
     "CriticalLoad",
@@ -39,8 +43,15 @@ __all__ = [
     "density",
     "exact",
     "fit_mesh",
+    "flat_distance",
+    "harnack_quotient",
+    "is_subharmonic",
     "mean_curvature_measure",
     "on_curve",
+    "on_surface",
+    "perron_lift",
+    "perron_sequence",
+    "point_mass",
     "solve_dirichlet",
     "solve_problem",
 ]
@@ -56,8 +67,15 @@ _HOMES = {
     "critical_load": "admissible",
     "density": "measures",
     "fit_mesh": "fitting",
+    "flat_distance": "flat",
+    "harnack_quotient": "harnack",
+    "is_subharmonic": "subharmonic",
     "mean_curvature_measure": "curvature",
     "on_curve": "measures",
+    "on_surface": "measures",
+    "perron_lift": "perron",
+    "perron_sequence": "perron",
+    "point_mass": "measures",
     "solve_dirichlet": "solve",
     "solve_problem": "problem",
 }

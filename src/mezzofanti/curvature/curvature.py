@@ -62,7 +62,11 @@ def _masses(mesh: Mesh, heights: Floats) -> Floats:
 def truncated(mesh: Mesh, u: ArrayLike | Field, floor: float | None = None) -> Floats:
     """Return max(u, floor) at the nodes (N,), finite. The default floor is what `mean_curvature_measure` says."""
     if callable(u):
-        heights = np.array(np.broadcast_to(np.asarray(u(*mesh.points.T), dtype=np.float64), len(mesh.points)))
+        with np.errstate(
+            divide="ignore", invalid="ignore"
+        ):  # log 0 is welcome; what is not is refused below.
+            heights = np.asarray(u(*mesh.points.T), dtype=np.float64)
+        heights = np.array(np.broadcast_to(heights, len(mesh.points)))
     else:
         heights = np.array(u, dtype=np.float64)
     if heights.shape != (len(mesh.points),) or np.isneginf(heights).all():
