@@ -13,7 +13,6 @@ from mezzofanti.curvature import Film, Mesh, exact, fit_mesh, on_curve, solve_di
 from mezzofanti.curvature.adaptive import Level, solve_adaptively
 from mezzofanti.curvature.exact import Known
 from mezzofanti.curvature.measures import Measure, density
-from mezzofanti.curvature.quadratic import quadratic_film
 
 __all__ = ["items", "summary"]
 
@@ -66,9 +65,8 @@ def _smooth(name: str, cells: Sequence[int], *, degree: int) -> dict[str, Any]:
     levels = []
     for count in cells:
         mesh = Mesh.rectangle(x, y, cells=count)
-        film = solve_dirichlet(mesh, known.measure, known.height)
-        best = film if degree == 1 else quadratic_film(film, known.height)
-        levels.append(_level(best, known.height, count))
+        film = solve_dirichlet(mesh, known.measure, known.height, degree=degree)
+        levels.append(_level(film, known.height, count))
     return _orders(levels)
 
 

@@ -16,7 +16,7 @@ from benchmarks.record import RESULTS, circumstances, tell
 from mezzofanti.errors import DataError
 from mezzofanti.files import read_json, write_json
 
-__all__ = ["PARTS", "run"]
+__all__ = ["PARTS", "result_path", "run"]
 
 PARTS: dict[str, Any] = {
     "orders": orders,
@@ -32,7 +32,7 @@ def run(
     only: Iterable[str], *, again: bool = False, small: bool = False, folder: Path = RESULTS
 ) -> dict[str, Any]:
     """Measure what is missing of these parts, and return what the file holds."""
-    path = folder / ("curvature-small.json" if small else "curvature.json")
+    path = result_path(folder, small=small)
     found = _read(path)
     for name in only:
         items: dict[str, Callable[[], Any]] = PARTS[name].items(small)
@@ -49,6 +49,11 @@ def run(
             found.update(PARTS[name].summary(measured))
             write_json(path, found)
     return found
+
+
+def result_path(folder: Path = RESULTS, *, small: bool = False) -> Path:
+    """Return the file results stand in."""
+    return folder / ("curvature-small.json" if small else "curvature.json")
 
 
 def _read(path: Path) -> dict[str, Any]:

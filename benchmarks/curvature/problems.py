@@ -23,6 +23,7 @@ __all__ = ["Problem", "general_problem", "radial_problem"]
 
 SAFE, OVER = (0.1, 0.98), (1.03, 1.6)
 FINER = 1e-4
+ALMOST = 1 - 1e-12  # Of a flux: 1 itself has no slope.
 MOST_UNKNOWNS = 2_000
 RINGS = 4  # A disc of 721 inner nodes.
 SIDES = 96  # Of the polygon that stands for a ring, as of that disc.
@@ -30,7 +31,7 @@ SIDES = 96  # Of the polygon that stands for a ring, as of that disc.
 
 @dataclass(frozen=True, eq=False)
 class Problem:
-    """share: of the critical load. height: the film, where it is known."""
+    """share: of the critical load. height: the film under so many times the load, where it is known."""
 
     number: int
     kind: str
@@ -38,7 +39,7 @@ class Problem:
     load: Measure
     boundary: float | Field
     share: float
-    height: Field | None = None
+    height: Callable[[float], Field] | None = None
 
 
 def radial_problem(number: int, over: bool) -> Problem:
@@ -53,15 +54,15 @@ def radial_problem(number: int, over: bool) -> Problem:
     factor = share / heaviest
     level = float(draw.uniform(-1, 1))
 
-    def flux(r: Floats) -> Floats:
-        return np.minimum(factor * _flux(parts, r), 1 - 1e-15)
+    def height(times: float) -> Field:
+        fall = exact.radial(lambda r: np.minimum(times * factor * _flux(parts, r), ALMOST), 1.0, breaks)
+        return lambda x, y: level + np.asarray(fall(x, y))
 
     load = Measure()
     for part in parts:
         load = load + factor * part.measure
-    fall = exact.radial(flux, 1.0, breaks)
-    height = None if over else (lambda x, y: level + np.asarray(fall(x, y)))
-    return Problem(number, "radial", Mesh.disc(refinement=RINGS), load, level, share, height)
+    mesh = Mesh.disc(refinement=RINGS)
+    return Problem(number, "radial", mesh, load, level, share, None if over else height)
 
 
 def general_problem(number: int, over: bool) -> Problem:

@@ -9,6 +9,7 @@ import pytest
 from benchmarks.curvature import critical, plan, problems, robustness
 from benchmarks.curvature.measure import unrelated_mesh
 from benchmarks.curvature.plan import run
+from benchmarks.curvature.table import tables
 from scipy.ndimage import distance_transform_edt
 from scipy.optimize import brentq
 
@@ -50,7 +51,7 @@ def test_a_radial_problem_knows_its_film_and_its_critical_load(number: int) -> N
     problem = problems.radial_problem(number, over=False)
     film = solve_dirichlet(problem.mesh, problem.load, problem.boundary)
     assert problem.height is not None
-    truth = problem.height(*problem.mesh.points.T)
+    truth = np.asarray(problem.height(1.0)(*problem.mesh.points.T))
     assert film.u == pytest.approx(truth, abs=0.03 * np.ptp(truth) + 1e-12)
     assert critical_load(problem.mesh, problem.load).value == pytest.approx(1 / problem.share, rel=0.02)
 
@@ -102,6 +103,7 @@ def test_a_small_run_writes_what_it_promises_and_goes_on_where_it_was(
         "robustness": ["robustness"],
     }
     assert set(promised[part]) <= set(found)
+    assert tables(found).count("|") > 10
     assert found["circumstances"][part]["machine"]["cores"]
     if part == "critical":
         for shape in ("square", "disc", "ellipse", "l_shape"):

@@ -12,7 +12,9 @@ from mezzofanti.errors import ConfigurationError, SolverError
 
 
 def quadratic(mesh: Mesh, known: exact.Known) -> QuadraticFilm:
-    return quadratic_film(solve_dirichlet(mesh, known.measure, known.height), known.height)
+    film = solve_dirichlet(mesh, known.measure, known.height, degree=2)
+    assert isinstance(film, QuadraticFilm)
+    return film
 
 
 def test_shapes_are_one_at_their_own_point_and_sum_to_one() -> None:
@@ -69,6 +71,8 @@ def test_what_has_no_quadratic_film_is_refused() -> None:
     part = density(0.5).restricted(box=((0, 0.5), (0, 0.5)))
     with pytest.raises(ConfigurationError, match="densities and curves"):
         quadratic_film(solve_dirichlet(mesh, part), 0.0)
+    with pytest.raises(ConfigurationError, match="degree 3"):
+        solve_dirichlet(mesh, density(0.5), degree=3)
     with pytest.raises(ConfigurationError, match="plane mesh"):
         quadratic_film(solve_dirichlet(Mesh.interval(cells=8), density(0.5)), 0.0)
 

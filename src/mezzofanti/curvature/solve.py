@@ -19,6 +19,7 @@ from mezzofanti.curvature.measures import Field, Measure, evaluate
 from mezzofanti.curvature.mesh import Floats, Mesh
 from mezzofanti.curvature.necessary import refuse_negative
 from mezzofanti.curvature.newton import LET_GO, Lost, Newton, Step
+from mezzofanti.curvature.quadratic import quadratic_film
 from mezzofanti.errors import ConfigurationError
 
 __all__ = ["Film", "Step", "solve_dirichlet"]
@@ -33,6 +34,7 @@ def solve_dirichlet(
     *,
     relaxed: bool = True,
     check: bool = True,
+    degree: int = 1,
     tolerance: float = 1e-10,
     max_steps: int = 60,
     on_step: Callable[[Step], None] | None = None,
@@ -43,6 +45,7 @@ def solve_dirichlet(
     the boundary count, or a function of x, y. The two may come in either order.
     relaxed: let the film leave its boundary values where keeping them takes a flux above 1 (plane domains only;
     elsewhere, and with False, the outcome may be "undecided"). check: weigh the load first.
+    degree: 1, or 2 for a `QuadraticFilm` (plane domains, boundary values between nodes, held).
     tolerance: residual mass over the boundary's length at which Newton stops. on_step: called after each step.
     Raises InadmissibleLoad where nu(E) > perimeter(E) for some region E, with lambda* and that region; SolverError
     where Newton stalls; ConfigurationError for boundary values or loads that are not finite or negative, and for a
@@ -53,6 +56,8 @@ def solve_dirichlet(
     load, boundary = _told_apart(measure, boundary)
     if not len(mesh.interior):
         raise ConfigurationError("The mesh has no node inside.", cure="Refine it: mesh.refined().")
+    if degree not in (1, 2):
+        raise ConfigurationError(f"Films of degree {degree} are not solved for.", cure="Take degree=1 or 2.")
     held_on = _boundary_values(mesh, boundary)
     held_on(mesh)
     refuse_negative(mesh, load)
@@ -86,7 +91,10 @@ def solve_dirichlet(
     assert u is not None
     outcome, detached = _ending(newton, u)
     seconds = time.perf_counter() - started
-    return Film(mesh, u, load, prescribed, tuple(history), outcome, detached, admission, seconds)
+    film = Film(mesh, u, load, prescribed, tuple(history), outcome, detached, admission, seconds)
+    if degree == 1:
+        return film
+    return quadratic_film(film, boundary, tolerance=tolerance, max_steps=max_steps, on_step=on_step)
 
 
 def _told_apart(
