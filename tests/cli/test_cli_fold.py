@@ -16,7 +16,7 @@ import tiny_school as school
 
 from mezzofanti.cli import main
 from mezzofanti.continual import Task, TaskStream
-from mezzofanti.files import read_json, write_json, write_jsonl
+from mezzofanti.files import read_json, read_jsonl, write_json, write_jsonl
 
 Mezzo = Callable[..., tuple[int, str, str]]
 LANGUAGES = {"fr": "one", "es": "two"}
@@ -65,6 +65,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_jsonl(folder / "rows.jsonl", rows)
     write_jsonl(folder / "mute.jsonl", [{"messages": row["messages"]} for row in rows[:3]] + rows[:1])
     write_jsonl(folder / "empty.jsonl", [])
+    said = [{"role": "user", "content": "?" * 100}, {"role": "assistant", "content": "a"}]
+    write_jsonl(folder / "long.jsonl", [{"language": "fr", "messages": said}])
     return folder
 
 
@@ -127,11 +129,17 @@ def test_killed_it_goes_on_with_what_is_missing(
 
 def test_an_adapter_folds_with_rows_of_your_own(mezzo: Mezzo, place: Path) -> None:
     adapter = place / "school" / "tasks" / "02-two" / "adapter"
-    code, said, told = mezzo("fold", adapter, "--rows", place / "rows.jsonl", "--only", "es", "--out", "mine")
+    rows = list(read_jsonl(place / "rows.jsonl"))
+    long = {**rows[-1], "messages": [{"role": "user", "content": "?" * 2000}, rows[-1]["messages"][1]]}
+    write_jsonl("some.jsonl", [*rows, long])
+    command = ("fold", adapter, "--rows", "some.jsonl", "--only", "es", "--rank", 6, "--out", "mine")
+    code, said, told = mezzo(*command)
     assert code == 0, told
-    assert said.startswith("folded    es: plain LoRA of rank 8 in mine\nlost      es: KL ")
+    assert said.startswith("folded    es: plain LoRA of rank 6 in mine\nlost      es: KL ")
+    assert "left out  es: 1 rows longer than max_length=1024 tokens\n" in said
+    assert "cut       es: to rank 6, relative error of a layer 0." in said
     assert "exam" not in said
-    assert read_json("mine/folds.json")["folds"]["es"]["calibration_rows"] == 20
+    assert read_json("mine/folds.json")["folds"]["es"]["calibration_rows"] == 25 - 5 - 1
 
 
 @pytest.mark.parametrize(
@@ -146,6 +154,7 @@ def test_an_adapter_folds_with_rows_of_your_own(mezzo: Mezzo, place: Path) -> No
             ("school", "--rows", "rows.jsonl", "--by", "task"),
             "rows of a file have no task. Use --by language",
         ),
+        (("school", "--rows", "long.jsonl"), "all rows of fr are longer than max_length=64 tokens."),
         (("school", "--rank", "0"), "--rank 0 is not above 0. Give 1, 2, 3"),
         (
             ("plain",),
@@ -161,7 +170,8 @@ def test_a_mistake_is_one_line(
 ) -> None:
     monkeypatch.chdir(place)
     code, said, told = mezzo("fold", *arguments, "--out", place / "never")
-    assert (code, said, len(told.strip().splitlines())) == (2, "", 1), told
+    lines = [line for line in told.splitlines() if line.strip() and not line.startswith("Loading weights")]
+    assert (code, said, len(lines)) == (2, "", 1), told
     assert words in told
     assert not (place / "never").exists()
 

@@ -16,12 +16,11 @@ import dataclasses
 import hashlib
 import json
 import random
-import shlex
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
+from mezzofanti.continual.fold_report import FoldReport
 from mezzofanti.continual.folded_source import Source, open_source
 from mezzofanti.errors import ConfigurationError, DataError, nearest
 from mezzofanti.files import read_json, write_json, write_text
@@ -31,49 +30,13 @@ if TYPE_CHECKING:
     from mezzofanti.adapters.folding import How
     from mezzofanti.continual.pupil import Pupil
 
-__all__ = ["By", "FoldReport", "encoded_rows", "fold_by", "split_rows"]
+__all__ = ["By", "encoded_rows", "fold_by", "split_rows"]
 
 By = Literal["language", "skill", "task"]
 Progress = Callable[[str, int, int], None]
 HELD_OUT = 5
 """Every fifth row is held out from calibration."""
 BATCH = 8
-
-
-@dataclass(frozen=True)
-class FoldReport:
-    """What was written: one entry a language (or skill, or task) in `folds`, as `folds.json` has it."""
-
-    output: Path
-    base: str
-    rank: int
-    folds: dict[str, dict[str, Any]]
-    chat_template: Path | None
-
-    def lines(self) -> list[str]:
-        """What was done, what was lost, and what to do next."""
-        said = [f"folded    {', '.join(self.folds)}: plain LoRA of rank {self.rank} in {self.output}"]
-        return [*said, *(_lost(name, fold) for name, fold in self.folds.items()), f"next      {self.serve()}"]
-
-    def serve(self) -> str:
-        """A command that serves all folds with vLLM."""
-        from mezzofanti.adapters.fold_card import served_rank
-
-        template = ["--chat-template", str(self.chat_template)] if self.chat_template else []
-        modules = [f"{name}={fold['folder']}" for name, fold in self.folds.items()]
-        rank = str(served_rank(self.rank))
-        words = ["vllm", "serve", self.base, "--enable-lora", "--max-lora-rank", rank, *template]
-        return shlex.join([*words, "--lora-modules", *modules])
-
-
-def _lost(name: str, fold: dict[str, Any]) -> str:
-    loss = fold["loss"]
-    rows = "held-out rows" if loss["held_out"] else "its own rows"
-    said = f"KL {loss['kl']:.4f} nats a token on {rows} (base alone {loss['kl_base']:.2f})"
-    said += f", same likeliest token {100 * loss['agreement']:.1f} %"
-    if loss["score_routed"] is not None:
-        said += f"; exam {100 * loss['score_routed']:.1f} % routed, {100 * loss['score_folded']:.1f} % folded"
-    return f"lost      {name}: {said}"
 
 
 def fold_by(
@@ -191,6 +154,9 @@ class _Work:
         calibration, held_out = split_rows(samples, f"{self.seed}-{name}")
         rows, left_out = encoded_rows(pupil, calibration)
         others, left_out_too = encoded_rows(pupil, held_out)
+        if not rows:
+            longest = f"max_length={pupil.training.max_length} tokens"
+            raise DataError(f"fold: all rows of {name} are longer than {longest}.", cure="Give shorter ones.")
         folded = fold(
             pupil.model,
             calibration=rows,
@@ -208,6 +174,7 @@ class _Work:
             "rank": folded.rank,
             "calibration_rows": len(calibration) - left_out,
             "rows_left_out": left_out + left_out_too,
+            "max_length": pupil.training.max_length,
             "truncation": max(folded.truncation.values()),
             "loss": dataclasses.asdict(folded.loss),
         }
