@@ -49,7 +49,7 @@ def test_the_square_is_bracketed_and_its_worst_set_has_round_corners() -> None:
     assert found.lower < SQUARE < found.upper
     assert found.proven
     assert found.value == pytest.approx(SQUARE, rel=4e-3)
-    assert found.upper == pytest.approx(SQUARE, rel=0.01)
+    assert found.upper == pytest.approx(SQUARE, rel=4e-3)
     region = found.worst_set
     assert region is not None
     (outline,) = region.outline
@@ -58,7 +58,7 @@ def test_the_square_is_bracketed_and_its_worst_set_has_round_corners() -> None:
     area = (
         abs(np.cross(np.pad(outline, [(0, 0), (0, 1)]), np.pad(following, [(0, 0), (0, 1)]))[:, 2].sum()) / 2
     )
-    assert area == pytest.approx(region.mass)
+    assert region.mass <= area == pytest.approx(region.mass, rel=2e-3)
     # Missing: four corners of (1 - pi/4) r^2 with r = 1 / lambda*.
     assert 1 - area == pytest.approx((4 - np.pi) / SQUARE**2, rel=0.3)
 

@@ -19,7 +19,7 @@ import numpy as np
 
 from mezzofanti.curvature.crouzeix import SideFunctions, SideLoad, side_load
 from mezzofanti.curvature.fitting import fit_mesh
-from mezzofanti.curvature.levels import Region, best_region, strip
+from mezzofanti.curvature.levels import Region, best_region, hulls, strip
 from mezzofanti.curvature.measures import Measure
 from mezzofanti.curvature.mesh import Floats, Mesh
 from mezzofanti.curvature.necessary import refuse_negative
@@ -28,7 +28,7 @@ from mezzofanti.curvature.norms import Iterate, least_sum
 __all__ = ["CriticalLoad", "critical_load", "glance"]
 
 ROUGH = 1e-2  # Gap at which a glance ends.
-TRUSTED = 1.005
+TRUSTED, LESS_TRUSTED = 1.005, 1.03
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,7 +142,7 @@ def _result(
     potential = np.maximum(functions.at_nodes(last.v), 0.0)
     region = _worst(functions, measure, load, potential)
     upper = region.ratio if region is not None else last.value
-    value = _estimate(last.multiplier, lower if load.exact else 0.0, upper)
+    value = _estimate(last.multiplier, lower, upper, proven=load.exact)
     return CriticalLoad(
         mesh,
         measure,
@@ -157,20 +157,22 @@ def _result(
     )
 
 
-def _estimate(multiplier: float, lower: float, upper: float) -> float:
+def _estimate(multiplier: float, lower: float, upper: float, *, proven: bool) -> float:
     """The dual's lambda errs to below (a mixed load, by 0.2 of the mesh size), the best region's ratio to above.
 
-    Their mean is taken, but no more than half a per cent above the first: where few cells make the worst set, no
-    region of the mesh comes near it.
+    Their mean is taken, but no more than half a per cent above the first (three where the load was averaged over
+    cells): where few cells make the worst set, no region of the mesh comes near it.
     """
-    return float(np.clip(min((multiplier + upper) / 2, TRUSTED * multiplier), lower, upper))
+    most = multiplier * (TRUSTED if proven else LESS_TRUSTED)
+    return float(np.clip(min((multiplier + upper) / 2, most), lower if proven else 0.0, upper))
 
 
 def _worst(functions: SideFunctions, measure: Measure, load: SideLoad, potential: Floats) -> Region | None:
     if functions.dimension == 2:
         found = best_region(functions.mesh, measure, load.spread, potential)
-        strips = [strip(functions.mesh, curve) for curve in measure.curves]
-        return min([*([found] if found else []), *strips], key=lambda region: region.ratio, default=None)
+        others = [strip(functions.mesh, curve) for curve in measure.curves]
+        others += hulls(functions.mesh, measure.curves)
+        return min([*([found] if found else []), *others], key=lambda region: region.ratio, default=None)
     # On a line and in space no outline is drawn: the ratio is that of the potential, which bounds its best level.
     mesh = functions.mesh
     slope = np.einsum("tcx,tc->tx", mesh.hat_gradients, potential[mesh.triangles])

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
-from scipy.spatial import cKDTree
+from scipy.spatial import ConvexHull, cKDTree
 
 from mezzofanti.curvature.crossing import cut_by_mesh
 from mezzofanti.curvature.measures import Curve, Measure
 from mezzofanti.curvature.mesh import Floats, Integers, Mesh
 
-__all__ = ["Region", "best_region", "strip"]
+__all__ = ["Region", "best_region", "hulls", "strip"]
 
 LEVELS = 24
 SWEEPS = 4
@@ -22,7 +22,10 @@ SWEEPS = 4
 
 @dataclass(frozen=True, eq=False)
 class Region:
-    """A polygonal region E. nodes: mesh nodes in it. outline: closed lines (K, 2), first point not repeated."""
+    """A polygonal region E. nodes: mesh nodes in it. outline: closed lines (K, 2), first point not repeated.
+
+    mass: at least so much lies in it.
+    """
 
     mesh: Mesh
     nodes: Integers
@@ -62,6 +65,29 @@ def strip(mesh: Mesh, curve: Curve) -> Region:
     return Region(mesh, nearest, 2 * length, float(weights.max()) * length, outline)
 
 
+def hulls(mesh: Mesh, curves: Sequence[Curve]) -> list[Region]:
+    """Return the convex hulls of what lies in a convex domain of each curve, and of all: their mass is the curves'."""
+    if not curves or not _is_convex(mesh):
+        return []
+    pieces = [cut_by_mesh(curve.vertices, mesh) for curve in curves]
+    places = [np.vstack([piece.start, piece.end]) for piece in pieces]
+    masses = [_Wire(mesh, np.ones(len(mesh.points)), curve).above(0.0) for curve in curves]
+    if len(curves) > 1:
+        places, masses = [*places, np.vstack(places)], [*masses, sum(masses)]
+    return [
+        _hull(mesh, place, mass)
+        for place, mass in zip(places, masses, strict=True)
+        if _hull_length(place) < np.inf
+    ]
+
+
+def _hull(mesh: Mesh, places: Floats, mass: float) -> Region:
+    hull = ConvexHull(places)
+    sides = hull.equations
+    inside = (mesh.points @ sides[:, :2].T + sides[:, 2] <= 1e-9 * mesh.diameter).all(axis=1)
+    return Region(mesh, np.flatnonzero(inside), float(hull.area), mass, (places[hull.vertices],))
+
+
 def _smoothings(mesh: Mesh, v: Floats) -> Iterator[Floats]:
     """Yield v (N,), then v after one, two, ... averagings with its neighbours: those level lines wiggle less."""
     ends, count = mesh.edges, len(v)
@@ -76,23 +102,42 @@ def _smoothings(mesh: Mesh, v: Floats) -> Iterator[Floats]:
 def best_region(mesh: Mesh, measure: Measure, spread: Floats, v: Floats) -> Region | None:
     """Return the level region of v (N,), or of v smoothed, with the least perimeter for its mass.
 
-    spread (T,): the masses that lie in triangles; those of curves are cut exactly. None where v is flat.
+    spread (T,): the masses that lie in triangles; those of curves are cut exactly. Over a convex domain the convex
+    hull of a region is tried too: its perimeter is no longer, and its mass no less, so the region's own is counted.
+    None where v is flat.
     """
     curves = [part for part in measure.parts if isinstance(part, Curve)]
-    load = measure.load(mesh)
-    best: tuple[float, float, Floats] | None = None
+    load, convex = measure.load(mesh), _is_convex(mesh)
+    best: tuple[float, float, _Levels] | None = None
     for smooth in _smoothings(mesh, np.maximum(v, 0.0)):
         levels = _Levels(mesh, smooth, spread, curves)
         for level in _candidates(smooth, load):
             perimeter, mass = levels.perimeter(level), levels.mass(level)
+            if convex:
+                perimeter = min(perimeter, _hull_length(levels.places(level)))
             if mass > 0 and (best is None or perimeter / mass < best[0]):
-                best = perimeter / mass, level, smooth
-    if best is None:
-        return None
-    _, level, smooth = best
-    levels = _Levels(mesh, smooth, spread, curves)
-    nodes = np.flatnonzero(smooth > level)
-    return Region(mesh, nodes, levels.perimeter(level), levels.mass(level), levels.outline(level))
+                best = perimeter / mass, level, levels
+    return None if best is None else _region(best[2], best[1], convex)
+
+
+def _region(levels: _Levels, level: float, convex: bool) -> Region:
+    nodes = np.flatnonzero(levels.v > level)
+    perimeter, mass, outline = levels.perimeter(level), levels.mass(level), levels.outline(level)
+    places = levels.places(level)
+    if convex and _hull_length(places) < perimeter:
+        perimeter, outline = _hull_length(places), (places[ConvexHull(places).vertices],)
+    return Region(levels.mesh, nodes, perimeter, mass, outline)
+
+
+def _is_convex(mesh: Mesh) -> bool:
+    return bool(ConvexHull(mesh.points[mesh.boundary]).volume <= mesh.areas.sum() * (1 + 1e-9))
+
+
+def _hull_length(places: Floats) -> float:
+    middle = places.mean(axis=0) if len(places) else places
+    if len(places) < 3 or np.linalg.svd(places - middle, compute_uv=False)[1] < 1e-9 * np.ptp(places):
+        return np.inf  # on one straight line
+    return float(ConvexHull(places).area)  # qhull calls it that in the plane
 
 
 def _candidates(v: Floats, load: Floats) -> Floats:
@@ -122,6 +167,11 @@ class _Levels:
     def mass(self, level: float) -> float:
         above = self._areas_above(level)
         return float(self.spread @ above) + sum(wire.above(level) for wire in self.wires)
+
+    def places(self, level: float) -> Floats:
+        """Return points (P, 2) of which the region's hull is the hull: the level line's, and boundary nodes above."""
+        nodes = self.mesh.boundary[self.v[self.mesh.boundary] > level]
+        return np.vstack([*self._line(level), self.mesh.points[nodes]])
 
     def outline(self, level: float) -> tuple[Floats, ...]:
         """Return the closed lines (K, 2) about {v > level}."""
