@@ -10,11 +10,14 @@ film below 0.98 of it.
 
 from __future__ import annotations
 
+import os
 import time
 import traceback
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from functools import partial
+from multiprocessing import get_context
 from typing import Any
 
 import numpy as np
@@ -35,13 +38,13 @@ def items(small: bool) -> dict[str, Callable[[], Any]]:
     """Return chunks of problems."""
     if small:
         return {
-            "radial_0": lambda: _chunk(_radial, range(2)),
-            "general_0": lambda: _chunk(_general, range(3, 5)),
+            "radial_0": partial(_chunk, "radial", range(2), 1),
+            "general_0": partial(_chunk, "general", range(3, 5), 1),
         }
     jobs: dict[str, Callable[[], Any]] = {}
-    for kind, draw, count in (("radial", _radial, RADIAL), ("general", _general, GENERAL)):
+    for kind, count in (("radial", RADIAL), ("general", GENERAL)):
         for first in range(0, count, CHUNK):
-            jobs[f"{kind}_{first}"] = partial(_chunk, draw, range(first, first + CHUNK))
+            jobs[f"{kind}_{first}"] = partial(_chunk, kind, range(first, first + CHUNK), os.cpu_count() or 1)
     return jobs
 
 
@@ -67,12 +70,20 @@ def _general(number: int) -> Problem:
     return general_problem(number, over=number % (GENERAL // OVERLOADED_GENERAL) == 0)
 
 
-def _chunk(draw: Callable[[int], Problem], numbers: range) -> dict[str, Any]:
+DRAW: dict[str, Callable[[int], Problem]] = {"radial": _radial, "general": _general}
+
+
+def _chunk(kind: str, numbers: range, workers: int) -> dict[str, Any]:
+    """Solve these problems, in so many processes; nothing here is timed."""
     started = time.perf_counter()
-    ends = list(_ends(draw, numbers))
+    if workers > 1:
+        with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+            ends = list(pool.map(partial(_drawn_and_solved, kind), numbers))
+    else:
+        ends = [_drawn_and_solved(kind, number) for number in numbers]
     return {
         "problems": len(ends),
-        "radial": len(ends) if draw is _radial else 0,
+        "radial": len(ends) if kind == "radial" else 0,
         "right": sum(end["right"] for end in ends),
         "to_refuse": sum(end["share"] > 1 for end in ends),
         "refused_rightly": sum(end["share"] > 1 and end["outcome"] == "refused" for end in ends),
@@ -84,11 +95,10 @@ def _chunk(draw: Callable[[int], Problem], numbers: range) -> dict[str, Any]:
     }
 
 
-def _ends(draw: Callable[[int], Problem], numbers: range) -> Iterator[dict[str, Any]]:
-    for number in numbers:
-        problem = draw(number)
-        assert few_enough(problem)
-        yield _end(problem)
+def _drawn_and_solved(kind: str, number: int) -> dict[str, Any]:
+    problem = DRAW[kind](number)
+    assert few_enough(problem)
+    return _end(problem)
 
 
 def _end(problem: Problem) -> dict[str, Any]:
