@@ -97,7 +97,7 @@ def oscillating_limit() -> Measure:
     return density(lambda x, y: (1 + x**2) ** -1.5, "(1 + x^2)^(-3/2)")
 
 
-def tending_to_a_jump(k: int, depth: float = 0.3) -> Field:
+def tending_to_a_jump(k: int, depth: float = 1.0) -> Field:
     """Return the extremal ring whose jump of `depth` is spread over a wall of width 1/k inside the ring."""
 
     def u(x: Floats, y: Floats) -> Floats:
