@@ -64,24 +64,30 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def main(options: argparse.Namespace) -> None:
-    """Measure, write the result after every workload, print the table."""
+    """Measure, write the result after every workload and every look at memory, print the table."""
     torch.set_num_threads(options.threads)
     known = read_json(options.output) if options.output.is_file() else {}
     workloads: dict[str, Any] = known.get("workloads", {})
     with machine_lock("python -m benchmarks.adapters speed"):
         for name in options.workload:
             workloads[name] = measure_workload(WORKLOADS[name], options, FOLDER)
-            result = {
-                "schema": 1,
-                **circumstances("python -m benchmarks.adapters speed"),
-                "workloads": workloads,
-            }
-            write_json(options.output, {**result, "targets": targets(workloads)})
+            _write(options.output, workloads)
+        for name in () if options.no_memory else options.workload:
+            for contestant in [one for one in SPEED if one in options.only]:
+                found = measure_in_a_process(name, contestant, options.dtype, options.dropout)
+                workloads[name]["contestants"][contestant]["memory"] = found
+                _write(options.output, workloads)
+                tell(f"{name}, memory of {contestant}", 1, 1)
     print(table(read_json(options.output)))
 
 
+def _write(path: Path, workloads: dict[str, Any]) -> None:
+    head = {"schema": 1, **circumstances("python -m benchmarks.adapters speed")}
+    write_json(path, {**head, "workloads": workloads, "targets": targets(workloads)})
+
+
 def measure_workload(workload: Workload, options: argparse.Namespace, folder: Path) -> dict[str, Any]:
-    """Time one workload, then look at its memory."""
+    """Time one workload."""
     names = [name for name in SPEED if name in options.only]
     settings = {
         "what": workload.what,
@@ -92,18 +98,12 @@ def measure_workload(workload: Workload, options: argparse.Namespace, folder: Pa
         "threads": options.threads,
     }
     rows = _rounds(workload, names, settings, options, folder)
-    found = {
+    return {
         **settings,
         "rounds": len(rows),
         "contestants": {name: _one(rows, name) for name in names},
         "pairs": [_pair(rows, *pair) for pair in PAIRS if set(pair) <= set(names)],
     }
-    for name in () if options.no_memory else names:
-        tell(f"{workload.name}, memory", names.index(name) + 1, len(names))
-        found["contestants"][name]["memory"] = measure_in_a_process(
-            workload.name, name, options.dtype, options.dropout
-        )
-    return found
 
 
 def _rounds(
