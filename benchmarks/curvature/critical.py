@@ -45,7 +45,7 @@ def _compared(mesh: Mesh, reference: float) -> dict[str, Any]:
     return {
         "value": found.value,
         "reference": float(reference),
-        "error": found.value / reference - 1,
+        "error": float(found.value / reference - 1),
         "lower": found.lower,
         "upper": found.upper,
         "nodes": len(mesh.points),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -54,6 +55,19 @@ def solve_dirichlet(
     relaxed problem.
     """
     load, boundary = _told_apart(measure, boundary)
+    held_on = _checked(mesh, load, boundary, degree)
+    admission = admit(mesh, load) if check else None
+    newton = _NestedNewton(
+        mesh, load, held_on, relaxed and mesh.dimension == 2, tolerance, max_steps, on_step
+    )
+    film = replace(newton.film(), admission=admission)
+    if degree == 1:
+        return film
+    return quadratic_film(film, boundary, tolerance=tolerance, max_steps=max_steps, on_step=on_step)
+
+
+def _checked(mesh: Mesh, load: Measure, boundary: ArrayLike | Field, degree: int) -> Callable[[Mesh], Floats]:
+    """Return what gives the boundary values of each mesh, once everything asked for makes sense."""
     if not len(mesh.interior):
         raise ConfigurationError("The mesh has no node inside.", cure="Refine it: mesh.refined().")
     if degree not in (1, 2):
@@ -61,40 +75,60 @@ def solve_dirichlet(
     held_on = _boundary_values(mesh, boundary)
     held_on(mesh)
     refuse_negative(mesh, load)
-    admission = admit(mesh, load) if check else None
-    started = time.perf_counter()
-    prescribed = load.load(mesh)
-    history: list[Step] = []
-    newton: Newton | None = None
-    u: Floats | None = None
-    for level in _coarse_to_fine(mesh):
-        held = np.zeros(len(level.points))
-        held[level.boundary] = held_on(level)
-        start = _start(level, held, newton, u)
-        newton = Newton(
+    return held_on
+
+
+@dataclass(frozen=True, eq=False)
+class _NestedNewton:
+    """Newton on one mesh after another, from the coarsest on."""
+
+    mesh: Mesh
+    load: Measure
+    held_on: Callable[[Mesh], Floats]
+    relaxed: bool
+    tolerance: float
+    max_steps: int
+    on_step: Callable[[Step], None] | None
+
+    def film(self) -> Film:
+        """Return the film on the finest mesh, not weighed."""
+        started = time.perf_counter()
+        history: list[Step] = []
+        newton: Newton | None = None
+        u: Floats | None = None
+        for level in _coarse_to_fine(self.mesh):
+            held = np.zeros(len(level.points))
+            held[level.boundary] = self.held_on(level)
+            start = _start(level, held, newton, u)
+            newton = self._newton(level, held)
+            u = self._solved(newton, start)
+            history.extend(newton.steps)
+        assert newton is not None
+        assert u is not None
+        outcome, detached = _ending(newton, u)
+        seconds = time.perf_counter() - started
+        return Film(self.mesh, u, self.load, newton.load, tuple(history), outcome, detached, seconds=seconds)
+
+    def _newton(self, level: Mesh, held: Floats) -> Newton:
+        return Newton(
             level,
-            prescribed if level is mesh else load.load(level),
+            self.load.load(level),
             held,
-            relaxed=relaxed and mesh.dimension == 2,
-            tolerance=tolerance if level is mesh else max(tolerance, COARSE_ENOUGH),
-            max_steps=max_steps,
-            on_step=on_step,
+            relaxed=self.relaxed,
+            tolerance=self.tolerance if level is self.mesh else max(self.tolerance, COARSE_ENOUGH),
+            max_steps=self.max_steps,
+            on_step=self.on_step,
         )
+
+    def _solved(self, newton: Newton, start: Floats) -> Floats:
+        level = newton.mesh
         try:
             u = newton.run(start)
-            if level is mesh and (u != held)[level.boundary].any() and not newton.left(u).any():
+            if level is self.mesh and (u != newton.held)[level.boundary].any() and not newton.left(u).any():
                 u = newton.held_again(u)
         except Lost as lost:
-            raise overload(level, load, lost.fall, lost.symptom) from None
-        history.extend(newton.steps)
-    assert newton is not None
-    assert u is not None
-    outcome, detached = _ending(newton, u)
-    seconds = time.perf_counter() - started
-    film = Film(mesh, u, load, prescribed, tuple(history), outcome, detached, admission, seconds)
-    if degree == 1:
-        return film
-    return quadratic_film(film, boundary, tolerance=tolerance, max_steps=max_steps, on_step=on_step)
+            raise overload(level, self.load, lost.fall, lost.symptom) from None
+        return u
 
 
 def _told_apart(
