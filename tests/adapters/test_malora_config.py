@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from ast import literal_eval
 from pathlib import Path
+from re import findall
 from typing import Any
 
 import pytest
 from peft import PeftConfig, mapping
 
-from mezzofanti.adapters import MaloraConfig, registration
+from mezzofanti.adapters import MaloraConfig, MoloraConfig, registration
 from mezzofanti.adapters.config import MALORA
 from mezzofanti.errors import ConfigurationError
 
@@ -32,6 +33,10 @@ from mezzofanti.errors import ConfigurationError
         ({"router_aux_loss_reduction": "avg"}, "router_aux_loss_reduction = 'avg'"),
         ({"target_modules": "all-linear", "layers_to_transform": [1]}, "layers_to_transform cannot be used"),
         ({"layers_pattern": "h"}, "without layers_to_transform"),
+        ({"mixing": "grouped"}, "mixing = 'grouped' is unknown"),
+        ({"router_scope": "layer"}, "router_scope = 'layer'"),
+        ({"router_z_loss_coef": -1.0}, "router_z_loss_coef = -1.0"),
+        ({"recompute_hidden": True, "mixing": "loop"}, "recompute_hidden = True goes with mixing = 'dense'"),
     ],
 )
 def test_mistakes_are_named(settings: dict[str, Any], said: str) -> None:
@@ -78,5 +83,16 @@ def test_the_how_to_tells_the_defaults(repository: Path) -> None:
     for names, defaults, *_ in rows:
         pairs = zip(names.strip("| ").split(", "), defaults.split(", "), strict=True)
         told.update({name.strip("`"): literal_eval(default) for name, default in pairs})
-    assert len(told) == 11
+    assert len(told) == 16
     assert told == {name: getattr(MaloraConfig(), name) for name in told}
+
+
+def test_the_explanation_tells_ablations_that_exist(repository: Path) -> None:
+    page = (repository / "docs" / "explanation" / "malora.md").read_text("utf-8")
+    told = set(findall(r'ablation="([^"]+)"', page))
+    assert told == {*MaloraConfig.ablations, *MoloraConfig.ablations}
+    calls = findall(r"`(M[ao]loraConfig\.preset\([^`]*\))`", page)
+    assert len(calls) == 5
+    for call in calls:
+        config = eval(call, {"MaloraConfig": MaloraConfig, "MoloraConfig": MoloraConfig})
+        assert config.lora_alpha == 2 * config.r

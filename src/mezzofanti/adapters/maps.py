@@ -34,5 +34,6 @@ def refuse_merge(title: str = "MALoRA") -> NoReturn:
     """Raise `ConfigurationError`: gates differ from token to token, so no single weight matrix equals the mixture."""
     raise ConfigurationError(
         f"A routed {title} adapter cannot be merged into its base: its gates differ from token to token.",
-        cure="Keep it as an adapter, or call unload() to get the base back without it.",
+        cure="Keep it as an adapter, fold it into a plain LoRA (mezzofanti.adapters.fold), or call unload() to get the "
+        "base back without it.",
     )
