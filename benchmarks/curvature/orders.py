@@ -41,7 +41,7 @@ def items(small: bool) -> dict[str, Callable[[], Any]]:
     jobs["kink_fitted"] = lambda: [_fitted(seed, 8 if small else 64) for seed in seeds]
     jobs["kink_uniform"] = lambda: _uniform(0, linear)
     for seed in seeds:
-        jobs[f"kink_adaptive_{seed}"] = partial(_adaptive, seed, 150 if small else 12_000)
+        jobs[f"kink_adaptive_{seed}"] = partial(_adaptive, seed, 150 if small else 30_000)
     return jobs
 
 
