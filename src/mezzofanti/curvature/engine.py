@@ -45,7 +45,7 @@ def engine_heights(
     """
     if not engine_is_installed():
         raise MissingExtraError("NGSolve is not installed.", cure="pip install 'mezzofanti[ngsolve]'")
-    import ngsolve  # type: ignore[import-not-found]
+    import ngsolve
 
     load = measure if measure is not None else Measure()
     levels = [mesh]
@@ -124,7 +124,7 @@ class _Engine:
 
 def _netgen(mesh: Mesh) -> Any:
     """Return NGSolve's own form of the mesh; its boundary is called "rim"."""
-    from netgen import meshing  # type: ignore[import-not-found]
+    from netgen import meshing
 
     dimension = mesh.dimension
     theirs = meshing.Mesh(dim=dimension)
