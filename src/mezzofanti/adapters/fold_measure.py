@@ -103,7 +103,6 @@ def measure(
     model: nn.Module,
     factors: Mapping[str, Factors],
     batches: Sequence[Batch],
-    *,
     held_out: bool,
     score: Score | None = None,
 ) -> FoldLoss:
@@ -126,7 +125,7 @@ def measure(
     if not tokens:
         raise ConfigurationError(
             "fold: the rows to measure on hold no token that counts.",
-            cure="Give rows of two tokens at least.",
+            cure="Give held_out= rows of two tokens at least.",
         )
     rows = sum(len(batch["input_ids"]) for batch in batches)
     means = dict(zip(MEANS, (sums[1:] / tokens).tolist(), strict=True))

@@ -95,19 +95,15 @@ def fold(
         model: A PEFT model with a MALoRA (or MoLoRA) adapter, or a transformers model with one loaded.
         calibration: Rows of the domain: batches (`input_ids`, and `attention_mask`, `labels` where there are any), or
             texts with `tokenizer=`.
-        how: "regression": the linear map that predicts the mixture from what it reads with the least squared error,
-            layer by layer, in closed form. "mean": the mean gates. "kl": gates fitted to the routed model's next-token
-            distributions, by gradient, from the mean gates on (`fold_fit`); takes `steps` steps.
+        how: "regression" or "mean" gates (`calibration`), or "kl": gates fitted by `steps` gradient steps (`fold_fit`).
         gates: Instead of a calibration: E numbers for all layers, or E by layer name.
         held_out: Rows to measure the loss on; without them it is measured on the calibration's, which the card says.
         score: A figure of merit, called with the model, routed and folded; both results go on the card.
         rank: Cut every layer to this rank by a truncated SVD; errors are in `truncation` and on the card.
-        adapter: Name of the adapter; the active one by default.
-        progress: Called with steps done and steps in all, for "kl".
+        adapter, progress: The active adapter by default; called with steps done and steps in all of "kl".
 
     Raises:
-        ConfigurationError: no mixture to fold, nothing to calibrate on, gates that do not fit, an adapter that also
-            trains what a LoRA for serving cannot carry.
+        ConfigurationError: no mixture, nothing to calibrate on, gates that do not fit, more trained than mixtures.
     """
     name = sole_adapter(model, adapter)
     config = cast(Any, model).peft_config[name]
@@ -116,9 +112,8 @@ def fold(
     rows, others = _batches(calibration, tokenizer), _batches(held_out, tokenizer)
     how_chosen, chosen, mixed = _chosen(model, name, mixtures, rows, how, gates, steps, progress)
     factors, lost = _cut({layer: one.factors(mixed[layer]) for layer, one in mixtures.items()}, rank)
-    loss = None
-    if others or rows or score is not None:
-        loss = measure(model, factors, others or rows, held_out=bool(others), score=score)
+    measured = others or rows or score is not None
+    loss = measure(model, factors, others or rows, bool(others), score) if measured else None
     return Folded(factors, chosen, how_chosen, loss, lost, config, model)
 
 

@@ -57,16 +57,13 @@ def fold_by(
     Args:
         source: A learner's folder: its last adapter, its memory's rows, its questions as the exam. Or a PEFT folder
             with a routed adapter: then `rows` must be given, and there is no exam.
-        output: Where the folders go, one called after each language.
-        by: What a fold is for: a "language", a "skill" or (of a learner) a "task".
-        rows: Rows (JSONL, Parquet) to calibrate and measure on, instead of the memory's.
-        only: Some of the languages; all that the rows have by default.
+        output, by: Where the folders go, one called after each "language", "skill" or (of a learner) "task".
+        rows, only: Rows (JSONL, Parquet) instead of the memory's; some of their languages instead of all.
         how, rank: As in `mezzofanti.adapters.fold`.
         exam: Whether a learner's questions are answered, routed and folded.
 
     Raises:
-        ConfigurationError: an unknown `by`, `how` or language; an adapter that is no mixture. DataError: rows without a
-            language, or none at all.
+        ConfigurationError: an unknown `by`, `how` or language; no mixture. DataError: no rows, or without a language.
     """
     from mezzofanti.adapters.folding import How
 
