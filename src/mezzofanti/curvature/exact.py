@@ -25,6 +25,7 @@ __all__ = [
     "cone",
     "cylinder",
     "delaunay",
+    "extremal_ring",
     "helicoid",
     "kink",
     "radial",
@@ -41,12 +42,12 @@ class Known:
     formula: str
 
 
-def cap(radius: float) -> Known:
-    """Return the lower half of a sphere, -sqrt(R^2 - r^2), of density 2 / R, over discs of radius at most R."""
+def cap(radius: float, dimension: int = 2) -> Known:
+    """Return the lower half of a sphere, -sqrt(R^2 - r^2), of density n / R, over balls of radius at most R."""
     return Known(
-        lambda x, y: -np.sqrt(np.maximum(radius**2 - x**2 - y**2, 0.0)),
-        density(2 / radius),
-        "u = -sqrt(R^2 - r^2), density 2/R",
+        lambda *at: -np.sqrt(np.maximum(radius**2 - _distance(at) ** 2, 0.0)),
+        density(dimension / radius),
+        f"u = -sqrt(R^2 - r^2), density {dimension}/R",
     )
 
 
@@ -92,6 +93,19 @@ def cone(slope: float) -> Known:
     )
 
 
+def extremal_ring(radius: float, depth: float = 0.0, sides: int = 384) -> Known:
+    """Return the largest mass a circle carries, its length: the film outside leaves it vertically.
+
+    Inside it is flat, and lower by any `depth`: the jump is free, and a film under this load is not unique.
+    """
+    outside = circle_mass(radius, radius, sides)
+    return Known(
+        lambda x, y: np.where(np.hypot(x, y) < radius, -depth, outside.height(x, y)),
+        outside.measure,
+        "u = rho arccosh(r/rho) outside, -depth inside, 1 on r = rho",
+    )
+
+
 def circle_mass(neck: float, radius: float, sides: int = 384) -> Known:
     """Return c arccosh(max(r, rho) / c): c / rho a unit of length on r = rho, 2 pi c in all, 0 < c <= rho.
 
@@ -125,22 +139,27 @@ def delaunay(curvature: float, constant: float, outer: float) -> Known:
 
 
 def radial(flux: Callable[[Floats], Floats], outer: float, breaks: Sequence[float] = ()) -> Field:
-    """Return u(x, y) = - integral from r to `outer` of m / sqrt(1 - m^2), for the flux m(r) = nu(B_r) / (2 pi r).
+    """Return u = - integral from r to `outer` of m / sqrt(1 - m^2), for a flux m(r) along the radius, in any dimension.
 
-    This solves every radial load with |m| < 1. `breaks` are radii where m jumps. By Gauss, 48 points a piece.
+    In n dimensions m(r) = nu(B_r) / (area of the sphere of radius r): nu(B_r) / (2 pi r) in the plane. This solves
+    every radial load with |m| < 1. `breaks` are radii where m jumps. By Gauss, 48 points a piece.
     """
     nodes, weights = np.polynomial.legendre.leggauss(48)
 
-    def height(x: Floats, y: Floats) -> Floats:
-        r = np.minimum(np.hypot(x, y), outer)
+    def height(*at: Floats) -> Floats:
+        r = np.minimum(_distance(at), outer)
         total = np.zeros_like(r)
         cuts = [0.0, *sorted(breaks), outer]
         for low, high in itertools.pairwise(cuts):
             begin = np.clip(r, low, high)
             half = (high - begin) / 2
-            at = begin[..., None] + half[..., None] * (nodes + 1)
-            m = flux(at)
+            middle = begin[..., None] + half[..., None] * (nodes + 1)
+            m = flux(middle)
             total -= half * ((m / np.sqrt(1 - m**2)) @ weights)
         return total
 
     return height
+
+
+def _distance(at: Sequence[Floats]) -> Floats:
+    return np.asarray(np.sqrt(sum(np.asarray(x, dtype=np.float64) ** 2 for x in at)), dtype=np.float64)

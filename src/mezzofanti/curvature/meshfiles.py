@@ -48,7 +48,12 @@ def write_mesh(mesh: Mesh, path: Path, point_data: dict[str, Floats]) -> Path:
         meshio = _meshio()
         space = np.zeros((len(mesh.points), 3))
         space[:, : mesh.dimension] = mesh.points
-        meshio.Mesh(space, [(KINDS[mesh.dimension], mesh.triangles)], point_data=point_data).write(temporary)
+        options = {}
+        if path.suffix in (".xdmf", ".xmf"):
+            require("curvature", "h5py")  # meshio imports it even where it is not used
+            options = {"data_format": "XML"}  # else its numbers would go to a second file
+        cells = [(KINDS[mesh.dimension], mesh.triangles)]
+        meshio.Mesh(space, cells, point_data=point_data).write(temporary, **options)
     temporary.replace(path)
     return path
 
