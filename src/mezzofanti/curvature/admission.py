@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mezzofanti.curvature.admissible import CriticalLoad, critical_load, glance
-from mezzofanti.curvature.levels import Region, strip
+from mezzofanti.curvature.levels import Region, hulls, strip
 from mezzofanti.curvature.measures import Measure
 from mezzofanti.curvature.mesh import Floats, Mesh
 from mezzofanti.curvature.necessary import CONDITION, MOST_ON_A_LINE, InadmissibleLoad, share_of_limit
@@ -49,8 +49,9 @@ def admit(mesh: Mesh, measure: Measure) -> Admission:
     started = time.perf_counter()
     _refuse_heavy_lines(mesh, measure)
     mass = measure.total(mesh)
-    if mass <= mesh.perimeter:
-        level = _level(mesh, GLANCE)
+    level = _level(mesh, GLANCE)
+    plainly_too_much = mass > mesh.perimeter or any(hull.ratio < 1 for hull in _hulls(level, measure))
+    if not plainly_too_much:
         lower, proven = glance(level, measure, 1.0, MARGIN)
         if lower > 1:
             return Admission(lower, proven, None, len(level.points), time.perf_counter() - started)
@@ -86,6 +87,10 @@ def overload(mesh: Mesh, measure: Measure, fall: Floats, symptom: str) -> Solver
 def _too_much(critical: CriticalLoad) -> bool:
     """A region proves it, or the best estimate says so; an estimate for an averaged load must be below by a margin."""
     return critical.upper < 1 or critical.value < (1.0 if critical.proven else 1 / MARGIN)
+
+
+def _hulls(mesh: Mesh, measure: Measure) -> list[Region]:
+    return hulls(mesh, measure.curves) if mesh.dimension == 2 else []
 
 
 def _level(mesh: Mesh, most: int) -> Mesh:
