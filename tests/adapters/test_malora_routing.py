@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, distributed, nn
 
 from mezzofanti.adapters import MaloraConfig
 from mezzofanti.adapters.layer import Linear
-from mezzofanti.adapters.routing import RoutingContext, attach, choose, gate, load_balance
+from mezzofanti.adapters.routing import (
+    RoutingContext,
+    attach,
+    choose,
+    gate,
+    load_balance,
+    load_balance_across,
+    z_loss,
+)
 
 
 def test_the_largest_probabilities_are_kept_as_they_are() -> None:
@@ -110,3 +118,32 @@ def test_only_two_dimensional_masks_of_the_right_size_are_used() -> None:
     assert context.weights(18, like) is None
     context(None, (), {})
     assert context.weights(6, like) is None
+
+
+def test_parts_of_two_processes_make_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The mean of the parts, and of their gradients, is the term over all tokens, padding unequal."""
+    logits, weights = torch.randn(10, 4), torch.tensor([0.0, 0, 0, 1, 1, 1, 1, 1, 1, 0])
+    halves = [slice(0, 5), slice(5, 10)]
+
+    def parts(logits: Tensor) -> Tensor:
+        sums, found = [], []
+        for half in halves:
+            chosen = choose(logits[half].softmax(-1), 2)
+            sums.append(torch.cat([weights[half] @ chosen, weights[half].sum().unsqueeze(0)]))
+        monkeypatch.setattr(distributed, "get_world_size", lambda group: 2)
+        monkeypatch.setattr(distributed, "all_reduce", lambda own, group: own.copy_(sums[0] + sums[1]))
+        for half in halves:
+            probabilities = logits[half].softmax(-1)
+            balance, part = load_balance_across(probabilities, choose(probabilities, 2), weights[half])
+            found.append(balance + part * z_loss(logits[half], weights[half]))
+        return (found[0] + found[1]) / 2
+
+    def whole(logits: Tensor) -> Tensor:
+        probabilities = logits.softmax(-1)
+        return load_balance(probabilities, choose(probabilities, 2), weights) + z_loss(logits, weights)
+
+    one, other = (logits.clone().requires_grad_() for _ in range(2))
+    values = parts(one), whole(other)
+    torch.testing.assert_close(*values)
+    torch.autograd.backward(values)
+    torch.testing.assert_close(one.grad, other.grad)

@@ -11,8 +11,8 @@ from peft import PeftModel, get_peft_model
 from torch import Tensor
 from transformers import AutoModelForCausalLM, Trainer, TrainingArguments
 
-from mezzofanti.adapters import MaloraConfig
-from mezzofanti.adapters.layer import MaloraLayer
+from mezzofanti.adapters import MaloraConfig, MoloraConfig
+from mezzofanti.adapters.layer import MixtureLayer
 
 
 def _rows(count: int) -> list[dict[str, list[int]]]:
@@ -20,9 +20,19 @@ def _rows(count: int) -> list[dict[str, list[int]]]:
     return [{"input_ids": row, "labels": row, "attention_mask": [1] * 12} for row in rows]
 
 
-def _trainer(base: Path, small: dict[str, Any], folder: Path, steps: int) -> Trainer:
+def _config(kind: str, settings: dict[str, Any]) -> MaloraConfig | MoloraConfig:
+    if kind == "molora":
+        return MoloraConfig(**{name: value for name, value in settings.items() if name != "shared_rank"})
+    more: dict[str, Any] = {"router_scope": "block", "mixing": "sorted"} if kind == "block, sorted" else {}
+    return MaloraConfig(**settings, **more)
+
+
+KINDS = ["malora", "molora", "block, sorted"]
+
+
+def _trainer(base: Path, small: dict[str, Any], folder: Path, steps: int, kind: str) -> Trainer:
     torch.manual_seed(0)
-    config = MaloraConfig(**{**small, "target_modules": "all-linear"}, lora_dropout=0.1)
+    config = _config(kind, {**small, "target_modules": "all-linear", "lora_dropout": 0.1})
     model = get_peft_model(AutoModelForCausalLM.from_pretrained(base), config)
     arguments = TrainingArguments(
         output_dir=str(folder),
@@ -41,8 +51,8 @@ def _trainer(base: Path, small: dict[str, Any], folder: Path, steps: int) -> Tra
     return Trainer(model=model, args=arguments, train_dataset=_rows(16))
 
 
-def _layers(model: Any) -> list[MaloraLayer]:
-    return [module for module in model.modules() if isinstance(module, MaloraLayer)]
+def _layers(model: Any) -> list[MixtureLayer]:
+    return [module for module in model.modules() if isinstance(module, MixtureLayer)]
 
 
 def _adapter(trainer: Trainer) -> dict[str, Tensor]:
@@ -51,22 +61,29 @@ def _adapter(trainer: Trainer) -> dict[str, Tensor]:
     }
 
 
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_resumed_trainer_ends_with_the_same_weights(
-    tiny_base: Path, small: dict[str, Any], tmp_path: Path
+    tiny_base: Path, small: dict[str, Any], tmp_path: Path, kind: str
 ) -> None:
-    straight = _trainer(tiny_base, small, tmp_path / "straight", steps=6)
+    straight = _trainer(tiny_base, small, tmp_path / "straight", steps=6, kind=kind)
     straight.train()
     losses = [row["loss"] for row in straight.state.log_history if "loss" in row]
     assert losses[-1] < losses[0]
-    resumed = _trainer(tiny_base, small, tmp_path / "resumed", steps=6)
+    resumed = _trainer(tiny_base, small, tmp_path / "resumed", steps=6, kind=kind)
     resumed.train(resume_from_checkpoint=str(tmp_path / "straight" / "checkpoint-3"))
     for name, weight in _adapter(straight).items():
         assert torch.equal(_adapter(resumed)[name], weight), name
 
 
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("checkpointing", [False, True])
 def test_sft_trainer_takes_it_as_peft_config(
-    tiny_base: Path, tiny_tokenizer: Any, small: dict[str, Any], tmp_path: Path, checkpointing: bool
+    tiny_base: Path,
+    tiny_tokenizer: Any,
+    small: dict[str, Any],
+    tmp_path: Path,
+    checkpointing: bool,
+    kind: str,
 ) -> None:
     from datasets import Dataset
     from trl import SFTConfig, SFTTrainer
@@ -94,7 +111,7 @@ def test_sft_trainer_takes_it_as_peft_config(
         args=arguments,
         train_dataset=Dataset.from_list(rows),
         processing_class=tiny_tokenizer,
-        peft_config=MaloraConfig(**small),
+        peft_config=_config(kind, small),
     )
     trainer.train()
     assert trainer.model.get_base_model().is_activation_checkpointing == checkpointing

@@ -103,11 +103,12 @@ def load_balance(probabilities_TE: Tensor, chosen_TE: Tensor, weights_T: Tensor 
 
 def load_balance_across(
     probabilities_TE: Tensor, chosen_TE: Tensor, weights_T: Tensor | None = None, group: Any = None
-) -> Tensor:
+) -> tuple[Tensor, Tensor]:
     """Return this process's part of `load_balance` over the tokens of all processes: the mean over them is the whole.
 
     The shares f_t are summed over the processes of `group`; p_t holds the own tokens, over the mean number of tokens
-    a process has. So the mean of the gradients, which distributed training takes, is the gradient of the whole.
+    a process has. So the mean of the gradients, which distributed training takes, is the gradient of the whole. Also
+    returned is the number of own tokens over that mean number, by which a mean over own tokens becomes such a part.
     """
     experts, processes = probabilities_TE.shape[-1], distributed.get_world_size(group)
     if weights_T is None:
@@ -115,8 +116,8 @@ def load_balance_across(
     sums = torch.cat([weights_T @ chosen_TE, weights_T.sum().unsqueeze(0)])
     distributed.all_reduce(sums, group=group)
     share_E = sums[:experts] / sums[:experts].sum().clamp(min=torch.finfo(sums.dtype).tiny)
-    mean_E = (weights_T / (sums[experts] / processes).clamp(min=1.0)) @ probabilities_TE
-    return experts * torch.dot(share_E, mean_E)
+    weights_T = weights_T / (sums[experts] / processes).clamp(min=1.0)
+    return experts * torch.dot(share_E, weights_T @ probabilities_TE), weights_T.sum()
 
 
 def z_loss(logits_TE: Tensor, weights_T: Tensor | None = None) -> Tensor:
@@ -203,13 +204,14 @@ class RoutingContext:
             return None, None
         _, probabilities_TE, chosen_TE = choice
         weights_T = self.weights(len(chosen_TE), like=probabilities_TE)
+        part: Tensor | float = 1.0
         if self._spread:
-            balance = load_balance_across(probabilities_TE, chosen_TE, weights_T, self.group)
+            balance, part = load_balance_across(probabilities_TE, chosen_TE, weights_T, self.group)
         else:
             balance = load_balance(probabilities_TE, chosen_TE, weights_T)
         loss = balance * (routing.balance * self.scale)
         if routing.z_loss:
-            loss = loss + z_loss(logits_TE, weights_T) * (routing.z_loss * self.scale)
+            loss = loss + z_loss(logits_TE, weights_T) * (routing.z_loss * self.scale * part)
         return balance.detach(), loss
 
     @property
@@ -222,8 +224,10 @@ class RoutingContext:
         """Raise `ConfigurationError` where a router's logits are not finite: at once on a CPU.
 
         Elsewhere one sum a router stays on the device, and all are looked at together every `LOOK_EVERY` passes, so
-        that the host does not wait at each step.
+        that the host does not wait at each step. Compiled code is not watched.
         """
+        if torch.compiler.is_compiling():
+            return
         total = logits_TE.detach().sum(dtype=torch.float32)
         if logits_TE.device.type == "cpu":
             _refuse_unless_finite(layer, adapter, total.item())
