@@ -124,18 +124,19 @@ def test_no_width_is_refused(
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("form", [{}, *FORMS])
-def test_autocast_and_a_bfloat16_base(kind: str, form: dict[str, Any]) -> None:
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_autocast_and_a_narrow_base(kind: str, form: dict[str, Any], dtype: torch.dtype) -> None:
     layer, x = _layer(kind, 16, 8, 3, **form), torch.randn(5, 16)
     exact = layer(x)
-    with torch.autocast("cpu", torch.bfloat16):
+    with torch.autocast("cpu", dtype):
         answer = layer(x)
-    assert answer.dtype == torch.bfloat16
+    assert answer.dtype == dtype
     torch.testing.assert_close(answer.float(), exact, rtol=0.1, atol=0.05)
     answer.sum().backward()
     assert layer.weight_of("router", "default").grad.dtype == torch.float32  # type: ignore[union-attr]
-    layer.base_layer.bfloat16()
-    wide = layer(x.bfloat16())
-    assert wide.dtype == torch.bfloat16
+    layer.base_layer.to(dtype)
+    wide = layer(x.to(dtype))
+    assert wide.dtype == dtype
     torch.testing.assert_close(wide.float(), exact, rtol=0.1, atol=0.05)
 
 
