@@ -7,7 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mezzofanti.curvature import Mesh, density, mean_curvature_measure, on_curve, solve_dirichlet
+from mezzofanti.curvature import (
+    InadmissibleLoad,
+    Mesh,
+    density,
+    mean_curvature_measure,
+    on_curve,
+    solve_dirichlet,
+)
 from mezzofanti.curvature.clipping import clip, fan
 from mezzofanti.curvature.fields import finer_rule, rule
 from mezzofanti.curvature.locate import interpolate, locate
@@ -84,6 +91,16 @@ def test_a_surface_along_mesh_faces_is_counted_once() -> None:
         [(1, -1, -1), (1, 1, -1), (1, 1, 1)], [(0, 1, 2)], 1.0
     )  # on the boundary: one cell a face
     assert side.total(SPACE) == pytest.approx(2.0, abs=1e-8)
+
+
+def test_a_surface_carries_at_most_two_a_unit_of_area() -> None:
+    corners = [(0, -0.5, -0.5), (0, 0.5, -0.5), (0, 0.5, 0.5), (0, -0.5, 0.5)]
+    wall = on_surface(corners, [(0, 1, 2), (0, 2, 3)], 1.0)
+    film = solve_dirichlet(SPACE, wall)
+    assert film.measure.total() == pytest.approx(1.0, abs=1e-6)
+    with pytest.raises(InadmissibleLoad, match="twice its area") as caught:
+        solve_dirichlet(SPACE, 2.5 * wall)
+    assert caught.value.value == pytest.approx(0.8)
 
 
 def test_points_carry_mass_on_the_line_and_nowhere_else() -> None:

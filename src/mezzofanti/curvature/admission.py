@@ -111,6 +111,14 @@ def _refuse_heavy_lines(mesh: Mesh, measure: Measure) -> None:
                 value=region.ratio,
                 worst_set=region,
             )
+    for surface in measure.surfaces:
+        if (heaviest := surface.heaviest()) > MOST_ON_A_LINE:
+            raise InadmissibleLoad(
+                f"The load ({surface.describe()}) is more than a film can hold on a surface: {CONDITION}, and a thin "
+                f"slab about a surface has twice its area as perimeter (lambda* <= {MOST_ON_A_LINE / heaviest:.4g}).",
+                cure=f"Keep the mass below {MOST_ON_A_LINE:g} a unit of area, or spread it over a volume.",
+                value=MOST_ON_A_LINE / heaviest,
+            )
 
 
 def _refused(mesh: Mesh, measure: Measure, value: float, region: Region | None) -> InadmissibleLoad:

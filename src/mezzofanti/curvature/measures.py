@@ -121,6 +121,11 @@ class Measure:
         """The parts that live on curves."""
         return tuple(part for part in self.parts if isinstance(part, Curve))
 
+    @property
+    def surfaces(self) -> tuple[Surface, ...]:
+        """The parts that live on surfaces in space."""
+        return tuple(part for part in self.parts if isinstance(part, Surface))
+
     def describe(self) -> str:
         """Say in a few words what the parts are."""
         return " + ".join(part.describe() for part in self.parts) or "no load"
