@@ -110,3 +110,19 @@ def test_on_a_line_and_in_space_films_are_held() -> None:
     steep = solve_dirichlet(Mesh.ball(refinement=2), density(1.0), lambda x, y, z: 0.2 * x)
     assert steep.outcome in ("attained", "undecided")
     assert (steep.u[steep.mesh.boundary] == 0.2 * steep.mesh.points[steep.mesh.boundary, 0]).all()
+
+
+@pytest.mark.parametrize("steepness", [0.2, 20.0])
+@pytest.mark.parametrize("turn", [1.0, 4.0])
+def test_steep_values_under_a_heavy_load_end_in_an_outcome(steepness: float, turn: float) -> None:
+    mesh = Mesh.disc(refinement=3)
+    load = density(lambda x, y: 0.7 * (1 + 0.8 * np.sin(2 * x + y))) + on_curve(
+        [(-0.3, 0.1), (0.4, -0.2)], 0.8
+    )
+    film = solve_dirichlet(mesh, load, lambda x, y: steepness * np.sin(turn * x + y))
+    assert film.outcome in ("attained", "detached")
+    assert film.mismatch < 1e-9
+    held = np.zeros(len(mesh.points))
+    held[mesh.boundary] = steepness * np.sin(mesh.points[mesh.boundary] @ [turn, 1.0])
+    pull = Newton(mesh, film.prescribed, held, relaxed=True, tolerance=1e-10, max_steps=1).pull(film.u)
+    assert np.abs(pull).max() < 1 + 1e-6 or film.outcome == "attained"

@@ -30,6 +30,7 @@ LET_GO = (
     1e-8  # A node is freed where its pull passes its share of the boundary by more than this share of it.
 )
 MOST_DROPS = 30
+NEAR = 1 / 64  # Share of a step within which a node that reaches its boundary value is taken there at once.
 
 
 @dataclass(frozen=True)
@@ -177,14 +178,11 @@ class Newton:
             direction = self._direction(u, side, force)
         except SolverError as error:
             raise Lost(error.message, u - start) from None
-        damping = 1.0
-        while True:
-            moved = self._kept_on_side(u + damping * direction, side)
-            if self._change(u, moved) <= ARMIJO * float(force @ (moved - u)) + self._noise():
-                break
-            damping /= 2
-            if damping < SHORTEST:
-                raise Lost("no step downhill was found", u - start)
+        moved, damping = self._searched(u, side, force, direction)
+        if damping < SHORTEST and side.any():
+            moved, damping = self._searched(u, side, force, -force / self._hessian(u).diagonal())
+        if damping < SHORTEST:
+            raise Lost("no step downhill was found", u - start)
         free = int((self.on_rim & (moved != self.held)).sum()) if self.relaxed else 0
         after = self._misplaced(self._forces(moved)[1])
         self.steps.append(Step(len(u), after, damping, float(np.abs(moved).max()), free))
@@ -192,8 +190,23 @@ class Newton:
             self.on_step(self.steps[-1])
         return moved
 
+    def _searched(self, u: Floats, side: Floats, force: Floats, direction: Floats) -> tuple[Floats, float]:
+        """Return the first of u + direction, + direction / 2, ... that descends enough, and the share taken."""
+        damping = 1.0
+        while damping >= SHORTEST:
+            moved = self._kept_on_side(u + damping * direction, side)
+            if self._change(u, moved) <= ARMIJO * float(force @ (moved - u)) + self._noise():
+                break
+            damping /= 2
+        return moved, damping
+
     def _direction(self, u: Floats, side: Floats, force: Floats) -> Floats:
-        """Newton's direction; nodes that let go and would move to the wrong side at once are held after all."""
+        """Newton's direction for the nodes that are free to follow it.
+
+        Held after all are nodes that let go and would move to the wrong side at once, and those that stand so near
+        their boundary values that they would be stopped at the first bit of the way: they go there by themselves
+        (Bertsekas 1982: else the stops spoil the descent).
+        """
         relative = float(np.clip(self._misplaced(force), 1e-10, 1e-2))
         if not side.any():
             direction = np.zeros_like(u)
@@ -202,16 +215,17 @@ class Newton:
             direction[inside] = self.linear(self.operator.jacobian(u), -force[inside], relative)
             return direction
         matrix = self._hessian(u)
-        letting_go = (side != 0) & (u == self.held) & self.on_rim
-        free = ~self.on_rim | (side != 0)
+        gap = np.where(self.on_rim, u - self.held, 0.0)
+        free, apart = ~self.on_rim | (side != 0), np.zeros_like(u)
         for _ in range(MOST_DROPS):
-            direction = np.zeros_like(u)
+            direction = apart.copy()
             chosen = np.flatnonzero(free)
             direction[chosen] = self.linear(matrix[chosen][:, chosen], -force[chosen], relative)
-            wrong = letting_go & free & (direction * side < 0)
-            if not wrong.any():
+            stopped = free & (direction * side < 0) & (np.abs(gap) <= NEAR * np.abs(direction))
+            if not stopped.any():
                 break
-            free &= ~wrong
+            free &= ~stopped
+            apart = np.where(stopped & (force * side > 0), -gap, apart)
         return direction
 
     def _hessian(self, u: Floats) -> sparse.csr_matrix:

@@ -127,6 +127,8 @@ class _NestedNewton:
             if level is self.mesh and (u != newton.held)[level.boundary].any() and not newton.left(u).any():
                 u = newton.held_again(u)
         except Lost as lost:
+            if level is not self.mesh:
+                return start  # A coarser mesh only has to give a start.
             raise overload(level, self.load, lost.fall, lost.symptom) from None
         return u
 
