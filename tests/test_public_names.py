@@ -24,7 +24,8 @@ PUBLIC = {
         "BuildReport Guard OfflineTeacher OpenAITeacher Recipe Reject Reply Request Teacher build select"
     ),
     "mezzofanti.adapters": (
-        "Folded MaloraConfig MaloraModel MoloraConfig MoloraModel ScaleRouting fold learning_rate_groups"
+        "Folded MaloraConfig MaloraModel MoloraConfig MoloraModel RoutingTelemetry ScaleRouting fold"
+        " learning_rate_groups measure_routing"
     ),
     "mezzofanti.continual": (
         "AccuracyMatrix AdapterSettings Learner LearnerFolder Memory Task TaskStream TrainingSettings"

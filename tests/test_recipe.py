@@ -174,8 +174,9 @@ def test_paths_begin_at_the_recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         ({"sead": 1}, "unknown key 'sead'. Did you mean 'seed'?"),
         ({"folder": "x"}, "unknown key 'folder'"),
         ({"adapter": {"rank": 8}}, "unknown key 'adapter.rank'"),
-        ({"adapter": {"type": "lorra"}}, "'adapter.type': Input should be 'lora' or 'malora'"),
+        ({"adapter": {"type": "lorra"}}, "'adapter.type': Input should be 'lora', 'malora' or 'molora'"),
         ({"adapter": {"type": "malora", "top_k": 9}}, "top_k (9) is above num_experts (4)"),
+        ({"adapter": {"type": "molora", "top_k": 9}}, "top_k (9) is above num_experts (4)"),
         ({"adapter": {"type": "malora", "r": 16}}, "r (16) is above shared_rank (12)"),
         ({"training": {"max_step": 8}}, "unknown key 'training.max_step'. Did you mean 'max_steps'?"),
         (

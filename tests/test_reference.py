@@ -100,5 +100,5 @@ def test_every_setting_of_a_method_is_described() -> None:
 def test_the_defaults_of_malora_are_told() -> None:
     rows = {named(row[0])[0]: row[1] for row in tables("recipe.md")["adapter"] if named(row[0])}
     malora = AdapterSettings.model_validate({"type": "malora"})
-    assert rows["r"] == f"{AdapterSettings().r}; {malora.r} with `malora`"
-    assert rows["lora_alpha"] == f"{AdapterSettings().lora_alpha}; {malora.lora_alpha} with `malora`"
+    assert rows["r"] == f"{AdapterSettings().r}; {malora.r} with a mixture"
+    assert rows["lora_alpha"] == f"{AdapterSettings().lora_alpha}; {malora.lora_alpha} with a mixture"

@@ -14,6 +14,7 @@ from mezzofanti.adapters.learning_rates import learning_rate_groups
 from mezzofanti.adapters.model import MaloraModel, MoloraModel
 from mezzofanti.adapters.molora_config import MoloraConfig
 from mezzofanti.adapters.registration import register_malora, register_molora
+from mezzofanti.adapters.telemetry import RoutingTelemetry, measure_routing
 
 __all__ = [
     "Folded",
@@ -21,9 +22,11 @@ __all__ = [
     "MaloraModel",
     "MoloraConfig",
     "MoloraModel",
+    "RoutingTelemetry",
     "ScaleRouting",
     "fold",
     "learning_rate_groups",
+    "measure_routing",
 ]
 
 register_malora()

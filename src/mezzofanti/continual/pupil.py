@@ -53,8 +53,8 @@ class Pupil:
             set_seed(self.seed)
             self.model = get_peft_model(model, self.adapter.build(model))
         else:
-            if self.adapter.type == "malora":
-                import mezzofanti.adapters  # noqa: F401  (PEFT finds MALoRA once it is imported)
+            if self.adapter.routed:
+                import mezzofanti.adapters  # noqa: F401  (PEFT finds the mixtures once it is imported)
             self.model = PeftModel.from_pretrained(model, str(adapter), is_trainable=True)
         if torch.cuda.is_available():
             self.model.to("cuda")

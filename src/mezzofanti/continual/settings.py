@@ -21,6 +21,8 @@ Scheduler = Literal[
     "inverse_sqrt",
 ]
 
+MIXTURES = ("malora", "molora")
+
 
 class TrainingSettings(Record):
     """How one task is trained and examined. Names are `transformers.TrainingArguments`', but for three.
@@ -49,10 +51,11 @@ class AdapterSettings(Record):
     """Which adapter, on which layers; `r`, `lora_alpha`, `lora_dropout` are PEFT's.
 
     `layers`: "upper-half" adapts the upper half of the layers alone, so that backward stops half-way down.
-    `num_experts`, `top_k`, `shared_rank` are MALoRA's, where `r` is one expert's rank and at most `shared_rank`.
+    `num_experts` and `top_k` are MALoRA's and MoLoRA's, where `r` is one expert's rank; `shared_rank` is MALoRA's, and
+    `r` is at most that.
     """
 
-    type: Literal["lora", "malora"] = "lora"
+    type: Literal["lora", "malora", "molora"] = "lora"
     r: int = Field(16, ge=1)
     lora_alpha: int = Field(32, ge=1)
     lora_dropout: float = Field(0.0, ge=0, lt=1)
@@ -64,13 +67,13 @@ class AdapterSettings(Record):
     @model_validator(mode="before")
     @classmethod
     def _malora_defaults(cls, given: Any) -> Any:
-        # four experts of rank 4 over a shared rank of 12 have as many parameters as LoRA of rank 16
-        malora = isinstance(given, dict) and given.get("type") == "malora"
-        return {"r": 4, "lora_alpha": 8, **given} if malora else given
+        # four experts of rank 4, over a shared rank of 12 or alone, have as many parameters as LoRA of rank 16
+        mixture = isinstance(given, dict) and given.get("type") in MIXTURES
+        return {"r": 4, "lora_alpha": 8, **given} if mixture else given
 
     @model_validator(mode="after")
     def _fit(self) -> AdapterSettings:
-        if self.type == "malora" and self.top_k > self.num_experts:
+        if self.routed and self.top_k > self.num_experts:
             raise ValueError(f"top_k ({self.top_k}) is above num_experts ({self.num_experts})")
         if self.type == "malora" and self.r > self.shared_rank:
             raise ValueError(
@@ -81,7 +84,7 @@ class AdapterSettings(Record):
     @property
     def routed(self) -> bool:
         """Whether the adapter has routers."""
-        return self.type == "malora"
+        return self.type in MIXTURES
 
     def build(self, model: Any) -> Any:
         """The PEFT config for `model`: every linear layer but the head.
@@ -103,14 +106,12 @@ class AdapterSettings(Record):
             from peft import LoraConfig
 
             return LoraConfig(**common)
-        from mezzofanti.adapters import MaloraConfig
+        from mezzofanti.adapters import MaloraConfig, MoloraConfig
 
-        experts: dict[str, Any] = {
-            "num_experts": self.num_experts,
-            "top_k": self.top_k,
-            "shared_rank": self.shared_rank,
-        }
-        return MaloraConfig(**common, **experts)
+        experts: dict[str, Any] = {"num_experts": self.num_experts, "top_k": self.top_k}
+        if self.type == "molora":
+            return MoloraConfig(**common, **experts)
+        return MaloraConfig(**common, **experts, shared_rank=self.shared_rank)
 
 
 def _linear_names(model: Any) -> list[str]:
