@@ -6,8 +6,8 @@ import itertools
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.spatial import cKDTree
 
+from mezzofanti.curvature.locate import cell_tree
 from mezzofanti.curvature.mesh import Floats, Integers, Mesh
 from mezzofanti.errors import ConfigurationError
 
@@ -34,7 +34,7 @@ def cut_by_mesh(vertices: Floats, mesh: Mesh) -> Pieces:
 
     A piece that runs along an edge is counted once. Raises ConfigurationError when nothing lies inside.
     """
-    tree = cKDTree(mesh.centroids)
+    tree = cell_tree(mesh)
     reach = np.linalg.norm(mesh.points[mesh.triangles] - mesh.centroids[:, None], axis=2).max()
     starts, ends, owners = [], [], []
     for start, end in itertools.pairwise(vertices):

@@ -65,15 +65,18 @@ def _counted(mesh: Mesh, region: Region) -> Floats:
 
 
 def _areas_in_box(mesh: Mesh, box: tuple[tuple[float, float], ...]) -> Floats:
-    corners = mesh.points[mesh.triangles]
     low, high = np.array(box).T
-    touched = ((corners.max(axis=1) > low) & (corners.min(axis=1) < high)).all(axis=1)
-    cut = corners[touched]
+    below, above = mesh.points < low, mesh.points > high
+    outside = [held[mesh.triangles].all(axis=1) for held in (*below.T, *above.T)]
+    inside = ~(below | above).any(axis=1)[mesh.triangles].any(axis=1)
+    touched = np.flatnonzero(~np.logical_or.reduce(outside) & ~inside)
+    cut = mesh.points[mesh.triangles[touched]]
     middles = (cut + np.roll(cut, -1, axis=1)) / 2
     centroids = np.broadcast_to(cut.mean(axis=1)[:, None], cut.shape)
     quadrilaterals = np.stack([cut, middles, centroids, np.roll(middles, 1, axis=1)], axis=2)
-    areas = _area_in_box(quadrilaterals.reshape(-1, 4, 2), low, high)
-    return np.asarray(np.bincount(mesh.triangles[touched].ravel(), areas, minlength=len(mesh.points)))
+    local = np.repeat(np.where(inside, mesh.areas / 3, 0.0)[:, None], 3, axis=1)
+    local[touched] = _area_in_box(quadrilaterals.reshape(-1, 4, 2), low, high).reshape(-1, 3)
+    return np.asarray(np.bincount(mesh.triangles.ravel(), local.ravel(), minlength=len(mesh.points)))
 
 
 def _area_in_box(polygons: Floats, low: Floats, high: Floats) -> Floats:

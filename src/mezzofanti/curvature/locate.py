@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
+from weakref import WeakKeyDictionary
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from mezzofanti.curvature.mesh import Floats, Integers, Mesh
 
-__all__ = ["interpolate", "locate"]
+__all__ = ["cell_tree", "interpolate", "locate"]
 
 SLACK = 1e-9  # in barycentric shares
 NEAREST = (6, 40, 200)  # cells tried by distance of their centroids, until one holds the point
 
 
+_TREES: WeakKeyDictionary[Mesh, cKDTree] = WeakKeyDictionary()
+
+
+def cell_tree(mesh: Mesh) -> cKDTree:
+    """Return the tree of the cells' centroids, built once a mesh."""
+    if mesh not in _TREES:
+        _TREES[mesh] = cKDTree(mesh.centroids)
+    return _TREES[mesh]
+
+
 def locate(mesh: Mesh, at: Floats) -> tuple[Integers, Floats]:
     """Return the cell (P,) that holds each point (P, n), -1 outside the mesh, and the point's shares (P, n + 1)."""
-    tree = cKDTree(mesh.centroids)
+    tree = cell_tree(mesh)
     cell = np.full(len(at), -1, dtype=np.int64)
     shares = np.zeros((len(at), mesh.dimension + 1))
     left: NDArray[np.int64] = np.arange(len(at))

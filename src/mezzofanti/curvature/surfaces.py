@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.spatial import cKDTree
 
 from mezzofanti.curvature.clipping import clip, fan
 from mezzofanti.curvature.fields import Field, evaluate, gather, rule
+from mezzofanti.curvature.locate import cell_tree
 from mezzofanti.curvature.mesh import Floats, Integers, Mesh
 from mezzofanti.curvature.refinement import EDGES, children
 from mezzofanti.curvature.regions import Region
@@ -126,7 +126,7 @@ def _near(pieces: Floats, mesh: Mesh) -> tuple[Integers, Integers]:
     reach = np.linalg.norm(mesh.points[mesh.triangles] - mesh.centroids[:, None], axis=2).max()
     middles = pieces.mean(axis=1)
     radii = np.linalg.norm(pieces - middles[:, None], axis=2).max(axis=1) + reach * (1 + 1e-9)
-    near = cKDTree(mesh.centroids).query_ball_point(middles, radii)
+    near = cell_tree(mesh).query_ball_point(middles, radii)
     counts = np.array([len(cells) for cells in near])
     if not counts.sum():
         raise ConfigurationError("A surface misses the domain.", cure="Draw it inside the domain.")
