@@ -15,6 +15,8 @@ from torch import Tensor
 
 from mezzofanti.adapters import MaloraConfig
 
+pytestmark = pytest.mark.timeout(900)  # fresh processes, on a busy machine too
+
 LOAD = """
 import sys
 from pathlib import Path
@@ -45,7 +47,7 @@ PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(sys.argv[1]), sys
 
 def _python(program: str, *arguments: Path) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-c", program, *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=880, check=False)
 
 
 @pytest.fixture

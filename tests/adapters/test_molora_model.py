@@ -18,6 +18,8 @@ from mezzofanti.adapters import MaloraConfig, MoloraConfig
 from mezzofanti.adapters.molora_layer import MoloraLayer
 from mezzofanti.errors import ConfigurationError
 
+pytestmark = pytest.mark.timeout(900)  # fresh processes, on a busy machine too
+
 LOAD = """
 import sys
 from pathlib import Path
@@ -114,7 +116,7 @@ def test_a_fresh_process_answers_to_the_bit(
     assert "KeyError: 'MOLORA'" in (tmp_path / "adapter" / "README.md").read_text("utf-8")
     save_file({"tokens": tokens}, tmp_path / "tokens.safetensors")
     command = [sys.executable, "-c", LOAD, str(tiny_base), str(tmp_path / "adapter"), str(tmp_path)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=280, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=880, check=False)
     assert done.returncode == 0, done.stderr
     for name, answer in load_file(tmp_path / "logits.safetensors").items():
         assert torch.equal(answer, expected), name
