@@ -15,7 +15,7 @@ import yaml
 PAPERS = {"2402.04588": 12, "2410.22782": 5, "2502.17510": 10, "0912.0341": 3}
 """The four papers, with how many authors each has."""
 
-EXTRAS = {"corpus", "train", "curvature", "eval", "ray", "docs", "all"}
+EXTRAS = {"corpus", "train", "curvature", "eval", "ray", "docs", "ngsolve", "all"}
 TARGETS = {"help", "setup", "base", "demo", "test", "check", "format", "drills", "bench", "docs", "clean"}
 LARGEST_FILE = 1_000_000
 

@@ -58,21 +58,26 @@ def learning_rate_groups(
         "router": router,
     }
     _check({"lr": lr, **ratios})
-    kinds = _kinds(model)
-    groups: dict[str, list[nn.Parameter]] = {name: [] for name in (*ratios, "others")}
-    for weight in model.parameters():
-        if weight.requires_grad:
-            groups[kinds.get(id(weight), "others")].append(weight)
-    if not any(groups[name] for name in ratios):
-        raise ConfigurationError(
-            "learning_rate_groups: the model has no mixture whose weights are trained.",
-            cure="Give the model that get_peft_model made with a MaloraConfig or MoloraConfig.",
-        )
+    groups = _grouped(model, tuple(ratios))
     return [
         {"params": weights, "lr": lr * ratios.get(name, 1.0), "weight_decay": weight_decay, "name": name}
         for name, weights in groups.items()
         if weights
     ]
+
+
+def _grouped(model: nn.Module, names: tuple[str, ...]) -> dict[str, list[nn.Parameter]]:
+    kinds = _kinds(model)
+    groups: dict[str, list[nn.Parameter]] = {name: [] for name in (*names, "others")}
+    for weight in model.parameters():
+        if weight.requires_grad:
+            groups[kinds.get(id(weight), "others")].append(weight)
+    if not any(groups[name] for name in names):
+        raise ConfigurationError(
+            "learning_rate_groups: the model has no mixture whose weights are trained.",
+            cure="Give the model that get_peft_model made with a MaloraConfig or MoloraConfig.",
+        )
+    return groups
 
 
 def _kinds(model: nn.Module) -> dict[int, str]:
