@@ -74,7 +74,7 @@ def overload(mesh: Mesh, measure: Measure, fall: Floats, symptom: str) -> Solver
     """Return the error for a film that ran away or stalled; `fall` (N,) is how far it moved."""
     critical = critical_load(_level(mesh, MOST), measure)
     share = share_of_limit(AreaOperator(mesh), fall, measure.load(mesh))
-    if critical.value < (1.0 if critical.proven else MARGIN) or share > 1:
+    if critical.value < 1 or share > 1:
         return _refused(mesh, measure, min(critical.value, 1 / share), critical.worst_set)
     return SolverError(
         f"No film was found under the load ({measure.describe()}): {symptom}. {_CONDITION}; near "

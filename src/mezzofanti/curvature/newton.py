@@ -30,6 +30,7 @@ LET_GO = (
     1e-8  # A node is freed where its pull passes its share of the boundary by more than this share of it.
 )
 MOST_DROPS = 30
+LESS = 0.9  # Of the part along Du, where all of it is too much.
 NEAR = 1 / 64  # Share of a step within which a node that reaches its boundary value is taken there at once.
 
 
@@ -174,21 +175,33 @@ class Newton:
         return side, force
 
     def _step(self, u: Floats, side: Floats, force: Floats, start: Floats) -> Floats:
-        try:
-            direction = self._direction(u, side, force)
-        except SolverError as error:
-            raise Lost(error.message, u - start) from None
-        moved, damping = self._searched(u, side, force, direction)
-        if damping < SHORTEST and side.any():
-            moved, damping = self._searched(u, side, force, -force / self._hessian(u).diagonal())
-        if damping < SHORTEST:
-            raise Lost("no step downhill was found", u - start)
+        moved, damping = self._descended(u, side, force, start)
         free = int((self.on_rim & (moved != self.held)).sum()) if self.relaxed else 0
         after = self._misplaced(self._forces(moved)[1])
         self.steps.append(Step(len(u), after, damping, float(np.abs(moved).max()), free))
         if self.on_step is not None:
             self.on_step(self.steps[-1])
         return moved
+
+    def _descended(self, u: Floats, side: Floats, force: Floats, start: Floats) -> tuple[Floats, float]:
+        """Return u after a step downhill, and its damping: Newton's, or one with less of the second variation.
+
+        On nearly vertical cells J'' is singular to working precision along Du; without that part it is not.
+        """
+        symptom = "no step downhill was found"
+        for along in (1.0, LESS):
+            try:
+                direction = self._direction(u, side, force, along)
+            except SolverError as error:
+                symptom = error.message.rstrip(".")
+                continue
+            moved, damping = self._searched(u, side, force, direction)
+            if damping >= SHORTEST:
+                return moved, damping
+        moved, damping = self._searched(u, side, force, -force / self._hessian(u, LESS).diagonal())
+        if damping < SHORTEST:
+            raise Lost(symptom, u - start)
+        return moved, damping
 
     def _searched(self, u: Floats, side: Floats, force: Floats, direction: Floats) -> tuple[Floats, float]:
         """Return the first of u + direction, + direction / 2, ... that descends enough, and the share taken."""
@@ -200,7 +213,7 @@ class Newton:
             damping /= 2
         return moved, damping
 
-    def _direction(self, u: Floats, side: Floats, force: Floats) -> Floats:
+    def _direction(self, u: Floats, side: Floats, force: Floats, along: float = 1.0) -> Floats:
         """Newton's direction for the nodes that are free to follow it.
 
         Held after all are nodes that let go and would move to the wrong side at once, and those that stand so near
@@ -208,13 +221,13 @@ class Newton:
         (Bertsekas 1982: else the stops spoil the descent).
         """
         relative = float(np.clip(self._misplaced(force), 1e-10, 1e-2))
-        if not side.any():
+        if along == 1.0 and not side.any():
             direction = np.zeros_like(u)
             inside = self.mesh.interior
             # As exact as the step is going to be (Dembo, Eisenstat, Steihaug 1982): Newton stays quadratic.
             direction[inside] = self.linear(self.operator.jacobian(u), -force[inside], relative)
             return direction
-        matrix = self._hessian(u)
+        matrix = self._hessian(u, along)
         gap = np.where(self.on_rim, u - self.held, 0.0)
         free, apart = ~self.on_rim | (side != 0), np.zeros_like(u)
         for _ in range(MOST_DROPS):
@@ -228,11 +241,14 @@ class Newton:
             apart = np.where(stopped & (force * side > 0), -gap, apart)
         return direction
 
-    def _hessian(self, u: Floats) -> sparse.csr_matrix:
+    def _hessian(self, u: Floats, along: float = 1.0) -> sparse.csr_matrix:
+        """Return J''(u) (N, N), of which the part along Du is taken `along` times."""
         slope = self.operator.slope(u)
         root = np.sqrt(1 + (slope**2).sum(axis=1))
         sine = slope / root[:, None]
-        turn = (np.eye(self.mesh.dimension) - sine[:, :, None] * sine[:, None, :]) / root[:, None, None]
+        turn = (np.eye(self.mesh.dimension) - along * sine[:, :, None] * sine[:, None, :]) / root[
+            :, None, None
+        ]
         return assemble(Block(self.mesh.triangles, self.mesh.hat_gradients, self.mesh.areas), turn, len(u))
 
     def _kept_on_side(self, u: Floats, side: Floats) -> Floats:

@@ -37,7 +37,7 @@ def solve_dirichlet(
     check: bool = True,
     degree: int = 1,
     tolerance: float = 1e-10,
-    max_steps: int = 60,
+    max_steps: int = 200,
     on_step: Callable[[Step], None] | None = None,
 ) -> Film:
     """Return the film over `mesh` with the given boundary values whose mean curvature measure is `measure`.
