@@ -46,7 +46,9 @@ def main() -> None:
     for seed, language in enumerate(("fr", "es")):
         folded = fold(model, calibration=rows(seed), held_out=rows(seed + 100))
         folded.save(work / language, base=str(base))
-        print(f"{language}: rank {folded.rank}, KL {folded.loss.kl:.4f}, base alone {folded.loss.kl_base:.4f}")
+        print(
+            f"{language}: rank {folded.rank}, KL {folded.loss.kl:.4f}, base alone {folded.loss.kl_base:.4f}"
+        )
     plain = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(base), work / "fr")
     dense = plain.merge_and_unload()
     print(f"merged: {type(dense).__name__}, {sum(p.numel() for p in dense.parameters())} parameters")
