@@ -80,15 +80,21 @@ def least_sum(
 ) -> Iterator[Iterate]:
     """Yield iterates until the gap is below `tolerance`; the last one may miss it after 60 of them.
 
-    b, start: (U,), with b . start > 0. Raises SolverError where a system is singular.
+    b, start: (U,), with b . start > 0. Raises SolverError where the first system is singular; a later one is so where
+    the rounding has become too small for the arithmetic, and then the iterate before it, with its gap, is the last.
     """
     scale = float(np.abs(b).sum())
     b = b / scale
     v = start / (b @ start)
     fluxes = tuple(np.zeros((len(block.weights), block.matrices.shape[2])) for block in blocks)
     rounding = FIRST_ROUNDING * max(np.abs(block.of(v)).max() / block.unit for block in blocks)
-    for _ in range(MOST_ITERATIONS):
-        step = _Step(blocks, b, v, fluxes, rounding)
+    for number in range(MOST_ITERATIONS):
+        try:
+            step = _Step(blocks, b, v, fluxes, rounding)
+        except SolverError:
+            if number:
+                return
+            raise
         share = step.dual_share()
         fluxes = tuple(old + share * (new - old) for old, new in zip(fluxes, step.fluxes, strict=True))
         v = step.descended()
