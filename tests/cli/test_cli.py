@@ -16,29 +16,11 @@ import pytest
 import tiny_school as school
 import yaml
 
-from mezzofanti.cli import main
 from mezzofanti.continual import LearnerFolder
 from mezzofanti.files import read_json, read_jsonl, write_jsonl
 
 COMMAND = [sys.executable, "-m", "mezzofanti.cli"]
 Mezzo = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def mezzo(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Mezzo:
-    """The command line in this process: `mezzo("status", folder)` gives exit code, stdout and stderr."""
-
-    def run(*arguments: Any) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["mezzo", *map(str, arguments)])
-        capsys.readouterr()
-        code: Any = 0
-        try:
-            main()
-        except SystemExit as ended:
-            code = ended.code or 0
-        return code, *capsys.readouterr()
-
-    return run
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,6 @@ import dataclasses
 import json
 import shlex
 import shutil
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,6 @@ from typing import Any
 import pytest
 import tiny_school as school
 
-from mezzofanti.cli import main
 from mezzofanti.continual import Task, TaskStream
 from mezzofanti.files import read_json, read_jsonl, write_json, write_jsonl
 
@@ -22,22 +20,9 @@ Mezzo = Callable[..., tuple[int, str, str]]
 LANGUAGES = {"fr": "one", "es": "two"}
 
 
-@pytest.fixture
-def mezzo(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Mezzo:
-    """`mezzo("fold", ...)` in an empty folder: exit code, stdout, stderr."""
+@pytest.fixture(autouse=True)
+def _in_an_empty_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
-
-    def run(*arguments: Any) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["mezzo", *map(str, arguments)])
-        capsys.readouterr()
-        code: Any = 0
-        try:
-            main()
-        except SystemExit as ended:
-            code = ended.code or 0
-        return code, *capsys.readouterr()
-
-    return run
 
 
 def _task(language: str, name: str) -> Task:

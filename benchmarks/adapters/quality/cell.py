@@ -19,7 +19,7 @@ from benchmarks.adapters.rounds import run_rounds, seconds_of
 from benchmarks.adapters.workloads import Racer, adapt
 from benchmarks.record import tell
 from mezzofanti.bases import resolve
-from mezzofanti.continual.encoding import encode, use_training_template
+from mezzofanti.continual.encoding import collator, encode, use_training_template
 from mezzofanti.continual.loss import labelled_loss
 from mezzofanti.continual.methods import create
 from mezzofanti.continual.training import train
@@ -224,6 +224,4 @@ def rank_of_time(ranks: Sequence[int], seconds: Sequence[float], wanted: float) 
 
 
 def _collated(tokenizer: Any, batch: Sequence[Any]) -> Any:
-    from transformers import DataCollatorForSeq2Seq
-
-    return DataCollatorForSeq2Seq(tokenizer)([dict(row) for row in batch])
+    return collator(tokenizer)([dict(row) for row in batch])

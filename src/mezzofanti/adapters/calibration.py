@@ -15,13 +15,14 @@ Shape letters: see `routing`.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from mezzofanti.adapters.answering import answering
 from mezzofanti.adapters.fold_weights import Mixture, layers_of, mixtures_of
 from mezzofanti.errors import ConfigurationError
 
@@ -118,13 +119,12 @@ def _listening(model: nn.Module, adapter: str, listener: _Listener) -> Iterator[
         return lambda module, arguments, answer: listener.add(name, heard_as, arguments[0])
 
     handles = [layer.register_forward_hook(hook_of(name, layer.layer_name)) for name, layer in layers.items()]
-    for context in contexts:
-        context.observers.append(listener.hear)
     try:
-        yield
+        with ExitStack() as stack:
+            for context in contexts:
+                stack.enter_context(context.observed_by(listener.hear))
+            yield
     finally:
-        for context in contexts:
-            context.observers.remove(listener.hear)
         for handle in handles:
             handle.remove()
 
@@ -137,14 +137,9 @@ def calibrate(model: nn.Module, adapter: str, batches: Sequence[Batch]) -> dict[
     dropout. Raises `ConfigurationError` where there is nothing to calibrate on.
     """
     listener = _Listener(mixtures_of(model, adapter))
-    was_training = model.training
-    model.eval()
-    try:
-        with _listening(model, adapter, listener):
-            for batch in batches:
-                run(model, batch)
-    finally:
-        model.train(was_training)
+    with answering(model), _listening(model, adapter, listener):
+        for batch in batches:
+            run(model, batch)
     if not listener.moments or min(found.tokens for found in listener.moments.values()) < 1:
         raise ConfigurationError(
             "fold: there is no token to calibrate on.",

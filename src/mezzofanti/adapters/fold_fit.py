@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear
 
+from mezzofanti.adapters.answering import answering
 from mezzofanti.adapters.calibration import Batch
 from mezzofanti.adapters.fold_measure import Answering, divergence, standing_in, token_log_probabilities
 from mezzofanti.adapters.fold_weights import Mixture, mixtures_of
@@ -46,16 +47,12 @@ def fit_gates(
     answers = {name: _gated(mixture, gates[name]) for name, mixture in mixtures.items()}
     optimizer = torch.optim.Adam(gates.values(), lr=learning_rate)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1 - step / steps)
-    was_training = model.training
-    model.eval()
-    try:
+    with answering(model):
         for step in range(steps):
             _descend(model, answers, batches[step % len(batches)], optimizer)
             schedule.step()
             if progress is not None:
                 progress(step + 1, steps)
-    finally:
-        model.train(was_training)
     return {name: one.detach().double() for name, one in gates.items()}
 
 

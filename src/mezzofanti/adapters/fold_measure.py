@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear
 
+from mezzofanti.adapters.answering import answering
 from mezzofanti.adapters.calibration import Batch, run
 from mezzofanti.adapters.fold_weights import Factors, layers_of
 from mezzofanti.errors import ConfigurationError
@@ -111,16 +112,12 @@ def measure(
     Raises `ConfigurationError` where the batches hold no prediction that counts.
     """
     answers = {name: plain(one) for name, one in factors.items()}
-    was_training = model.training
-    model.eval()
-    try:
+    with answering(model):
         sums = sum(
             (_sums(model, answers, batch) for batch in batches),
             torch.zeros(1 + len(MEANS), dtype=torch.float64),
         )
         scores = (None, None) if score is None else _scores(model, answers, score)
-    finally:
-        model.train(was_training)
     tokens = int(sums[0])
     if not tokens:
         raise ConfigurationError(

@@ -11,7 +11,8 @@ Sources: gates, Eq. 4-5 of MALoRA (arXiv:2410.22782v1); load balance, Eq. 4-6 of
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -186,6 +187,15 @@ class RoutingContext:
         if self.mask is None or self.mask.numel() != tokens:
             return None
         return self.mask.reshape(-1).to(device=like.device, dtype=like.dtype)
+
+    @contextmanager
+    def observed_by(self, observer: Observer) -> Iterator[None]:
+        """Let `observer` listen while the block runs."""
+        self.observers.append(observer)
+        try:
+            yield
+        finally:
+            self.observers.remove(observer)
 
     def tell(self, layer: str, adapter: str, choice: Choice) -> None:
         """Call the observers."""

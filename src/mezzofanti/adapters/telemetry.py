@@ -15,8 +15,7 @@ Shape letters: see `routing`. With gradient checkpointing each token is counted 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,7 @@ import torch
 from torch import Tensor, nn
 from transformers import TrainerCallback
 
+from mezzofanti.adapters.answering import answering
 from mezzofanti.adapters.routing import RoutingContext
 from mezzofanti.errors import ConfigurationError
 from mezzofanti.files import append_jsonl
@@ -126,15 +126,6 @@ def routing_context(model: nn.Module) -> RoutingContext:
     )
 
 
-@contextmanager
-def _listening(context: RoutingContext, tally: RoutingTally) -> Iterator[None]:
-    context.observers.append(tally.observe)
-    try:
-        yield
-    finally:
-        context.observers.remove(tally.observe)
-
-
 @torch.no_grad()
 def measure_routing(model: Any, batches: Iterable[Mapping[str, Tensor]]) -> RoutingTally:
     """Read `batches` once, without training, and return what the routers chose.
@@ -143,17 +134,12 @@ def measure_routing(model: Any, batches: Iterable[Mapping[str, Tensor]]) -> Rout
     tokens with a label count (with -100 as "no label"), which are the words of the answer; they are not passed on.
     """
     tally, context = RoutingTally(), routing_context(model)
-    was_training = model.training
-    model.eval()
-    try:
-        with _listening(context, tally):
-            for batch in batches:
-                named = {name: value.to(model.device) for name, value in batch.items()}
-                labels = named.pop("labels", None)
-                tally.weights = None if labels is None else (labels != IGNORED).reshape(-1)
-                model(**named)
-    finally:
-        model.train(was_training)
+    with answering(model), context.observed_by(tally.observe):
+        for batch in batches:
+            named = {name: value.to(model.device) for name, value in batch.items()}
+            labels = named.pop("labels", None)
+            tally.weights = None if labels is None else (labels != IGNORED).reshape(-1)
+            model(**named)
     return tally
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from mezzofanti.errors import ConfigurationError, DataError
 from mezzofanti.records import Sample
 
-__all__ = ["CHATML", "IGNORE", "encode", "encode_messages", "fitting", "use_training_template"]
+__all__ = ["CHATML", "IGNORE", "collator", "encode", "encode_messages", "fitting", "use_training_template"]
 
 IGNORE = -100
 
@@ -76,6 +76,13 @@ def encode(
 def fitting(samples: Iterable[Sample], tokenizer: Any, *, max_length: int) -> list[Sample]:
     """The samples that `encode` would keep."""
     return [sample for sample in samples if encode([sample], tokenizer, max_length=max_length, least=0)[0]]
+
+
+def collator(tokenizer: Any) -> Any:
+    """What makes one padded batch of encoded rows: `input_ids`, `attention_mask`, and `labels` padded with `IGNORE`."""
+    from transformers import DataCollatorForSeq2Seq
+
+    return DataCollatorForSeq2Seq(tokenizer, label_pad_token_id=IGNORE)
 
 
 def encode_messages(messages: list[dict[str, str]], tokenizer: Any) -> dict[str, Any]:

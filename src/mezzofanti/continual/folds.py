@@ -235,26 +235,10 @@ def split_rows(samples: list[Sample], seed: str) -> tuple[list[Sample], list[Sam
 
 def encoded_rows(pupil: Pupil, samples: list[Sample]) -> tuple[list[dict[str, Any]], int]:
     """Batches of rows that fit the pupil's `max_length`, alike in length, and how many rows did not fit."""
-    from mezzofanti.continual.encoding import encode
+    from mezzofanti.continual.encoding import collator, encode
 
     rows, left_out = encode(samples, pupil.tokenizer, max_length=pupil.training.max_length, least=0)
     rows.sort(key=lambda row: len(row["input_ids"]))
+    padded = collator(pupil.tokenizer)
     chunks = [rows[start : start + BATCH] for start in range(0, len(rows), BATCH)]
-    return [_padded(chunk, pupil.tokenizer.pad_token_id) for chunk in chunks], left_out
-
-
-def _padded(rows: list[dict[str, Any]], pad: int) -> dict[str, Any]:
-    """One batch of encoded rows, padded on the right."""
-    import torch
-
-    width = max(len(row["input_ids"]) for row in rows)
-
-    def filled(key: str, value: int) -> Any:
-        return torch.tensor([row[key] + [value] * (width - len(row[key])) for row in rows])
-
-    mask = [[1] * len(row["input_ids"]) + [0] * (width - len(row["input_ids"])) for row in rows]
-    return {
-        "input_ids": filled("input_ids", pad),
-        "labels": filled("labels", -100),
-        "attention_mask": torch.tensor(mask),
-    }
+    return [padded(chunk) for chunk in chunks], left_out

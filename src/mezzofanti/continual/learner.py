@@ -233,10 +233,10 @@ class Learner:
         temporary.replace(work / "trained")
 
     def _write_routing(self, folder: Path, pupil: Pupil, task: Task) -> None:
+        if not self.adapter.routed:
+            return
         groups = {one.name: one.train[:SAMPLE_ROWS] for one in (*self.stream_learned(), task)}
-        rows = pupil.routing(groups)
-        if rows:
-            write_json(folder / "routing.json", {"schema": 1, "groups": rows})
+        write_json(folder / "routing.json", {"schema": 1, "groups": pupil.routing(groups)})
 
     def _examine_learned(self, index: int, task: Task, stream: TaskStream, trained: Path) -> None:
         self._pupil_after(index)

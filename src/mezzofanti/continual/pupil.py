@@ -101,9 +101,7 @@ class Pupil:
         return record, [*log, *_rounds(journal)]
 
     def routing(self, groups: Mapping[str, Sequence[Sample]]) -> list[dict[str, Any]]:
-        """What the routers choose for the answers in the rows of each task and language; empty without routers."""
-        if not self.adapter.routed:
-            return []
+        """What the routers choose for the answers in the rows of each task and language."""
         from mezzofanti.continual.routing import routing_of
 
         length = self.training.max_length

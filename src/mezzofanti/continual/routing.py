@@ -10,10 +10,8 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from transformers import DataCollatorForSeq2Seq
-
 from mezzofanti.adapters.telemetry import measure_routing
-from mezzofanti.continual.encoding import IGNORE, encode
+from mezzofanti.continual.encoding import collator, encode
 from mezzofanti.records import Sample
 
 __all__ = ["routing_of"]
@@ -41,8 +39,7 @@ def _row(
     model: Any, tokenizer: Any, task: str, language: str, samples: Sequence[Sample], max_length: int
 ) -> dict[str, Any]:
     rows, _ = encode(samples, tokenizer, max_length=max_length, least=0)
-    collate = DataCollatorForSeq2Seq(tokenizer, label_pad_token_id=IGNORE, return_tensors="pt")
-    tally = measure_routing(model, [dict(collate(rows))] if rows else [])
+    tally = measure_routing(model, [collator(tokenizer)(rows)] if rows else [])
     return {
         "task": task,
         "language": language,

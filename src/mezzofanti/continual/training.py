@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import DataCollatorForSeq2Seq, PrinterCallback, Trainer, TrainerCallback, TrainingArguments
+from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 
-from mezzofanti.continual.encoding import IGNORE
+from mezzofanti.continual.encoding import collator
 from mezzofanti.continual.loss import labelled_loss
 from mezzofanti.continual.methods.base import Method
 from mezzofanti.continual.rounds import MARKER, mark_complete
@@ -46,7 +46,7 @@ def train(
         model=model,
         args=_arguments(settings, work, seed, steps=len(batches), batch_size=len(batches[0])),
         train_dataset=rows,
-        data_collator=DataCollatorForSeq2Seq(tokenizer, label_pad_token_id=IGNORE),
+        data_collator=collator(tokenizer),
         processing_class=tokenizer,
         callbacks=[*method.callbacks(), *watchers, _Marker(), *([_Progress(progress)] if progress else [])],
     )
