@@ -132,7 +132,11 @@ def _train(model: Any, tokenizer: Any, batches: list[list[Any]], setting: Settin
     """Train, going on from the last whole checkpoint; return the seconds since then."""
     started = time.monotonic()
     settings = setting.training.model_copy(
-        update={"learning_rate": job.rate, "warmup_steps": round(WARM_UP * len(batches))}
+        update={
+            "learning_rate": job.rate,
+            "warmup_steps": round(WARM_UP * len(batches)),
+            "padding_free": setting.studies[job.study].padding_free,
+        }
     )
     train(
         model,

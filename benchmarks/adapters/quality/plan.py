@@ -117,7 +117,8 @@ class Plan:
 
     def _collect(self, study: str) -> None:
         found = self.result["studies"].setdefault(study, {})
-        found["tasks"], found["epochs"] = self.setting.names(study), self.setting.studies[study].epochs
+        fixed = self.setting.studies[study]
+        found.update(tasks=self.setting.names(study), epochs=fixed.epochs, padding_free=fixed.padding_free)
         for path in sorted((self.setting.folder / study).glob("*/found.json")):
             one = read_json(path)
             kind, rest = path.parent.name.split("-", 1)
@@ -140,7 +141,7 @@ class Plan:
             **circumstances(COMMAND),
             "base": resolve(self.setting.base).origin,
             "training": self.setting.training.model_dump(
-                mode="json", exclude={"learning_rate", "warmup_steps"}
+                mode="json", exclude={"learning_rate", "warmup_steps", "padding_free"}
             ),
             "layers": "upper half" if self.setting.upper_half else "all",
             "dropout": self.setting.dropout,

@@ -19,17 +19,21 @@ __all__ = ["labelled_loss"]
 
 # settings of models that change logits after the head (Gemma 2 and 3, Granite, Cohere): their own forward is used
 RESCALED = ("final_logit_softcapping", "logits_scaling", "logit_scale")
+# `use_cache=False` below: beside a cache, transformers does not tell the rows of one sequence apart
+READ = ("input_ids", "attention_mask", "position_ids")
 
 
 def labelled_loss(model: Any, inputs: dict[str, Tensor], num_items: Tensor | int | None = None) -> Tensor:
-    """Cross-entropy of `inputs` (`input_ids`, `attention_mask`, `labels`, each B x T); a scalar.
+    """Cross-entropy of `inputs` (`input_ids`, `labels`, and `attention_mask` or `position_ids`, each B x T); a scalar.
 
     The mean over labelled tokens, or their sum over `num_items` as `Trainer` counts them across accumulation.
     """
     causal = model.get_base_model() if hasattr(model, "get_base_model") else model
     if any(getattr(causal.config, name, None) for name in RESCALED):
         return _whole_loss(model, inputs, num_items)
-    hidden_BTD = causal.base_model(input_ids=inputs["input_ids"], attention_mask=inputs["attention_mask"])[0]
+    hidden_BTD = causal.base_model(
+        **{name: inputs[name] for name in READ if name in inputs}, use_cache=False
+    )[0]
     labels_BT = inputs["labels"][:, 1:]
     keep_BT = labels_BT != IGNORE
     logits_NV = causal.get_output_embeddings()(hidden_BTD[:, :-1][keep_BT]).float()
@@ -40,5 +44,5 @@ def labelled_loss(model: Any, inputs: dict[str, Tensor], num_items: Tensor | int
 
 def _whole_loss(model: Any, inputs: dict[str, Tensor], num_items: Tensor | int | None) -> Tensor:
     more = {} if num_items is None else {"num_items_in_batch": num_items}
-    loss: Tensor = model(**inputs, **more).loss
+    loss: Tensor = model(**inputs, **more, use_cache=False).loss
     return loss

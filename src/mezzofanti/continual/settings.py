@@ -25,11 +25,12 @@ MIXTURES = ("malora", "molora")
 
 
 class TrainingSettings(Record):
-    """How one task is trained and examined. Names are `transformers.TrainingArguments`', but for three.
+    """How one task is trained and examined. Names are `transformers.TrainingArguments`', but for four.
 
-    `max_length` is in tokens: longer rows are left out whole and counted. `dtype` is the base's; "auto" takes
-    bfloat16 where the machine is fast at it. `max_new_tokens` bounds an exam answer, `per_device_eval_batch_size`
-    the questions answered at once. `max_steps` counts optimizer steps of one task, outer ones not included.
+    `max_length` is in tokens: longer rows are left out whole and counted. `padding_free` is TRL's: the rows of a batch
+    lie in one sequence. `dtype` is the base's; "auto" takes bfloat16 where the machine is fast at it.
+    `max_new_tokens` bounds an exam answer, `per_device_eval_batch_size` the questions answered at once. `max_steps`
+    counts optimizer steps of one task, outer ones not included.
     """
 
     learning_rate: float = Field(2e-3, gt=0)
@@ -42,6 +43,7 @@ class TrainingSettings(Record):
     save_steps: int = Field(20, ge=1)
     logging_steps: int = Field(10, ge=1)
     max_length: int = Field(512, ge=8)
+    padding_free: bool = False
     dtype: Literal["auto", "bfloat16", "float32"] = "auto"
     max_new_tokens: int = Field(48, ge=1)
     per_device_eval_batch_size: int = Field(60, ge=1)

@@ -16,6 +16,7 @@ from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArgu
 from mezzofanti.continual.encoding import collator
 from mezzofanti.continual.loss import labelled_loss
 from mezzofanti.continual.methods.base import Method
+from mezzofanti.continual.padding_free import check_rows_apart, flattening
 from mezzofanti.continual.rounds import MARKER, mark_complete
 from mezzofanti.continual.settings import TrainingSettings
 
@@ -42,11 +43,13 @@ def train(
     log, and change nothing else.
     """
     rows = [dict(row) for batch in batches for row in batch]
+    if settings.padding_free:
+        check_rows_apart(model)
     trainer = _LessonTrainer(
         model=model,
         args=_arguments(settings, work, seed, steps=len(batches), batch_size=len(batches[0])),
         train_dataset=rows,
-        data_collator=collator(tokenizer),
+        data_collator=flattening() if settings.padding_free else collator(tokenizer),
         processing_class=tokenizer,
         callbacks=[*method.callbacks(), *watchers, _Marker(), *([_Progress(progress)] if progress else [])],
     )
