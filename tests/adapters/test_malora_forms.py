@@ -51,6 +51,15 @@ def _answer_and_gradients(layer: MixtureLayer, x: Tensor, **form: Any) -> list[T
     return [answer.detach(), x.grad, *weights]  # type: ignore[list-item]
 
 
+def _distance(one: Tensor, other: Tensor) -> float:
+    """Of two tensors, over the norm of the second where that is above one.
+
+    The gradient of a router may cancel to nothing, and has then no relative error to speak of.
+    """
+    one, other = one.double(), other.double()
+    return float((one - other).norm() / max(1.0, float(other.norm())))
+
+
 @settings(max_examples=25)
 @given(
     kind=st.sampled_from(KINDS),
@@ -79,10 +88,10 @@ def test_all_forms_agree(
     layer = _layer(kind, inputs, outputs, r, **more).to(dtype)
     x = torch.randn(tokens, inputs, dtype=dtype, generator=torch.Generator().manual_seed(tokens))
     dense = _answer_and_gradients(layer, x)
-    tolerance = 1e-12 if dtype == torch.float64 else 3e-6
+    tolerance = 1e-12 if dtype == torch.float64 else 1e-6
     for form in FORMS:
         for one, other in zip(_answer_and_gradients(layer, x, **form), dense, strict=True):
-            torch.testing.assert_close(one, other, rtol=tolerance, atol=tolerance)
+            assert _distance(one, other) <= tolerance
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -118,8 +127,7 @@ def test_no_width_is_refused(
         _answer_and_gradients(layer, x, **form), _answer_and_gradients(layer, x), strict=True
     ):
         assert one.dtype == dtype
-        scale = other.float().abs().max()
-        torch.testing.assert_close(one.float() / scale, other.float() / scale, rtol=0, atol=tolerance)
+        assert _distance(one, other) <= tolerance
 
 
 @pytest.mark.parametrize("kind", KINDS)
