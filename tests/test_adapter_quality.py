@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +65,10 @@ def test_the_plan_runs_to_its_end_and_a_second_one_finds_all_done(tiny: Setting)
     answers = tiny.place(begun[-1]) / "answers.jsonl"
     assert len(answers.read_text("utf-8").splitlines()) == 6
     assert not (tiny.place(begun[-1]) / "work").exists()
+    assert [len(marks) for marks in cell["marks"].values()] == [3, 3]
     begun.clear()
+    assert Plan(tiny, begin).study("tiny", ["lora-equal", "malora"], [0, 1])
+    shutil.rmtree(tiny.folder)  # the result alone is enough to go on from
     assert Plan(tiny, begin).study("tiny", ["lora-equal", "malora"], [0, 1])
     assert begun == []
     assert "0 of 2 tasks count" in table(read_json(tiny.result))
@@ -160,6 +164,10 @@ def test_a_summary_by_hand() -> None:
     def cell(a: float, b: float, c: float) -> dict[str, Any]:
         return {
             "scores": {"a": a, "b": b, "c": c},
+            "marks": {
+                task: ("1" * round(10 * score)).ljust(10, "0")
+                for task, score in zip("abc", (a, b, c), strict=True)
+            },
             "questions": dict.fromkeys("abc", 100),
             "seconds": 10.0,
             "trainable_parameters": 7,
@@ -184,7 +192,11 @@ def test_a_summary_by_hand() -> None:
     assert row["lost"] == pytest.approx(10)
     one = what["contestants"]["lora-equal"]
     assert (one["error"], one["error_of"]) == (pytest.approx(50**0.5 / 2), "questions")
-    assert "| malora | 7 | 2 | 60.0 ± 5.0 |" in table({"studies": {"s": found}})
+    # question by question in the one seed both have: four of ten more on a, one of ten fewer on b
+    assert row["difference"] == pytest.approx(15)
+    assert row["difference_error"] == pytest.approx(100 * ((0.24 + 0.09) / 9) ** 0.5 / 2)
+    assert one["difference"] is None
+    assert "| malora | 7 | 2 | 60.0 ± 5.0 | +15.0 ± 9.6 |" in table({"studies": {"s": found}})
 
 
 def test_the_studies_are_as_the_docs_say(shared_data: Path) -> None:

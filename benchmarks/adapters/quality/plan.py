@@ -9,12 +9,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 from benchmarks.adapters.quality.setting import Job, Setting
 from benchmarks.record import circumstances
 from mezzofanti.bases import resolve
-from mezzofanti.files import read_json, write_json
+from mezzofanti.files import read_json, read_jsonl, write_json
 
 __all__ = ["Plan", "best_rate", "next_rate"]
 
@@ -98,11 +99,22 @@ class Plan:
                 self.write()
 
     def _do(self, job: Job) -> None:
-        if (self.setting.place(job) / "found.json").is_file():
+        if (self.setting.place(job) / "found.json").is_file() or self._stands(job):
             return
         if self.deadline is not None and time.monotonic() > self.deadline:
             raise OutOfTime
         self.begin(job)
+
+    def _stands(self, job: Job) -> bool:
+        """Whether the result file holds what a job found, its folder being gone."""
+        found = self.result["studies"].get(job.study, {})
+        if job.kind == "search":
+            return f"{job.rate:g}" in found.get("search", {}).get(job.name, {})
+        if job.kind == "single":
+            one = found.get("single", {}).get(job.name)
+        else:
+            one = found.get("cells", {}).get(job.name, {}).get(str(job.seed))
+        return one is not None and bool(one["learning_rate"] == job.rate)
 
     def write(self) -> None:
         """Collect what every job found and write the result."""
@@ -120,7 +132,7 @@ class Plan:
         fixed = self.setting.studies[study]
         found.update(tasks=self.setting.names(study), epochs=fixed.epochs, padding_free=fixed.padding_free)
         for path in sorted((self.setting.folder / study).glob("*/found.json")):
-            one = read_json(path)
+            one = {**read_json(path), **_marks(path.with_name("answers.jsonl"))}
             kind, rest = path.parent.name.split("-", 1)
             name, end = rest.rsplit("-seed-", 1)
             seed, rate = end.split("-", 1)
@@ -146,6 +158,16 @@ class Plan:
             "layers": "upper half" if self.setting.upper_half else "all",
             "dropout": self.setting.dropout,
         }
+
+
+def _marks(path: Path) -> dict[str, Any]:
+    """Which questions were answered rightly, a sign each in the exam's order: `{"marks": {task: "0110"}}`."""
+    if not path.is_file():
+        return {}
+    marks: dict[str, str] = {}
+    for answer in read_jsonl(path):
+        marks[answer["task"]] = marks.get(answer["task"], "") + str(int(answer["score"]))
+    return {"marks": marks}
 
 
 def best_rate(scores: dict[float, float]) -> float:

@@ -10,6 +10,7 @@ from mezzofanti.evaluation.statistics import mean_over_seeds, proportion_error
 
 __all__ = ["gate", "passed", "summary", "table"]
 
+RIVAL = "lora-equal"
 SURE = 3.0
 """Standard errors by which a task alone must beat the majority class."""
 
@@ -34,6 +35,7 @@ def summary(found: dict[str, Any]) -> dict[str, Any]:
 
     `seesaw` of a task: its mean mixed score minus the score of LoRA of equal parameters that learned it alone.
     `imbalance`: the standard deviation of these over the tasks. `lost`: the mean of their negative parts.
+    `difference`: the average minus that of LoRA of equal parameters, seed by seed or question by question.
     """
     tasks = passed(found)
     singles = {task: 100 * found["single"][task]["scores"][task] for task in tasks}
@@ -45,6 +47,7 @@ def summary(found: dict[str, Any]) -> dict[str, Any]:
         seesaw = {task: mean(scores[task]) - singles[task] for task in tasks}
         rows[name] = {
             **_average(list(cells.values()), tasks),
+            **_difference(cells, found["cells"].get(RIVAL, {}), tasks),
             "scores": {task: mean(values) for task, values in scores.items()},
             "seesaw": seesaw,
             "imbalance": stdev(seesaw.values()) if len(tasks) > 1 else 0.0,
@@ -64,6 +67,25 @@ def _average(cells: list[dict[str, Any]], tasks: list[str]) -> dict[str, Any]:
     return {"average": found.mean, "error": error, "error_of": "questions", "seeds": 1}
 
 
+def _difference(cells: dict[str, Any], rival: dict[str, Any], tasks: list[str]) -> dict[str, Any]:
+    """What a contestant has more than its rival, in points: same rows and same exam seed by seed."""
+    seeds = [seed for seed in cells if seed in rival]
+    gaps = [[_gaps(cells[seed], rival[seed], task) for task in tasks] for seed in seeds]
+    means = [100 * mean(mean(of_task) for of_task in of_seed) for of_seed in gaps]
+    if not means or cells is rival:
+        return {"difference": None, "difference_error": None}
+    found = mean_over_seeds(means)
+    if found.error is not None:
+        return {"difference": found.mean, "difference_error": found.error}
+    variances = [stdev(of_task) ** 2 / len(of_task) for of_task in gaps[0]]
+    return {"difference": found.mean, "difference_error": 100 * sqrt(sum(variances)) / len(tasks)}
+
+
+def _gaps(cell: dict[str, Any], rival: dict[str, Any], task: str) -> list[int]:
+    pairs = zip(cell["marks"][task], rival["marks"][task], strict=True)
+    return [int(one) - int(other) for one, other in pairs]
+
+
 def table(result: dict[str, Any]) -> str:
     """The result as Markdown: one table a study."""
     return "\n\n".join(_study(name, found) for name, found in result["studies"].items() if found.get("cells"))
@@ -77,18 +99,19 @@ def _study(name: str, found: dict[str, Any]) -> str:
     lines[0] += f" (not {', '.join(left_out)})" if left_out else ""
     lines += [
         "",
-        f"| contestant | parameters | seeds | average, % | imbalance | lost | {' | '.join(tasks)} |",
+        f"| contestant | parameters | seeds | average, % | minus {RIVAL} | imbalance | lost | {' | '.join(tasks)} |",
     ]
-    lines += ["|---|---:|---:|---:|---:|---:|" + "---:|" * len(tasks)]
+    lines += ["|---|---:|---:|---:|---:|---:|---:|" + "---:|" * len(tasks)]
     alone = " | ".join(f"{score:.0f}" for score in what["single"].values())
     average = mean(what["single"].values()) if tasks else 0.0
-    lines.append(f"| each task alone, LoRA | | 1 | {average:.1f} | | | {alone} |")
+    lines.append(f"| each task alone, LoRA | | 1 | {average:.1f} | | | | {alone} |")
     for contestant, row in what["contestants"].items():
         first = next(iter(found["cells"][contestant].values()))
         mark = " q" if row["error_of"] == "questions" else ""
         cells = [contestant, f"{first['trainable_parameters']:,}", str(row["seeds"])]
         cells += [
             f"{row['average']:.1f} ± {row['error']:.1f}{mark}",
+            "" if row["difference"] is None else f"{row['difference']:+.1f} ± {row['difference_error']:.1f}",
             f"{row['imbalance']:.1f}",
             f"{row['lost']:.1f}",
         ]
