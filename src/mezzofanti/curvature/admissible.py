@@ -105,7 +105,7 @@ def glance(mesh: Mesh, measure: Measure, enough: float, margin: float) -> tuple[
         bound = _lower_bound(functions, load, iterate)
         if bound > enough * needed:
             return bound, load.exact
-    return iterate.multiplier / max(margin, needed) ** 2, False
+    return iterate.estimate / max(margin, needed) ** 2, False
 
 
 def _seen(mesh: Mesh, measure: Measure) -> tuple[SideFunctions, SideLoad, Mesh]:
@@ -148,7 +148,7 @@ def _result(
     potential = np.maximum(functions.at_nodes(last.v), 0.0)
     region = _worst(functions, measure, load, potential)
     upper = region.ratio if region is not None else last.value
-    value = _estimate(last.multiplier, lower, upper, proven=load.exact)
+    value = _estimate(last.estimate, lower, upper, proven=load.exact)
     return CriticalLoad(
         mesh,
         measure,

@@ -109,6 +109,14 @@ class Newton:
             return u
         raise Lost(f"Newton's residual is {left:.2g} after {self.max_steps} steps", u - start)
 
+    def off(self, u: Floats) -> Floats:
+        """Return the film's height over its boundary values (N,), 0 inside."""
+        return np.where(self.on_rim, u - self.held, 0.0)
+
+    def gap(self, u: Floats) -> float:
+        """Return the distance in L1 of the film from its boundary values: what the relaxed problem pays for it."""
+        return float(self.shares @ np.abs(self.off(u)))
+
     def left(self, u: Floats) -> Floats:
         """Return by how much the film leaves its boundary values (N,), 0 where no more than the mesh can tell.
 
@@ -117,12 +125,12 @@ class Newton:
         of the drop in the first cell is missing, and belongs to no jump; nor does what the boundary values
         themselves change by from one node to the next.
         """
-        jump = np.where(self.on_rim, u - self.held, 0.0)
+        jump = self.off(u)
         certain = np.abs(jump) - self._missing_drop(u) - self._change_of_data()
         return np.sign(jump) * np.maximum(certain, 0.0)
 
     def held_again(self, u: Floats) -> Floats:
-        """Return the minimiser with all boundary values held: the film where `left` is 0 everywhere."""
+        """Return the minimiser with all boundary values held."""
         strict = Newton(
             self.mesh,
             self.load,

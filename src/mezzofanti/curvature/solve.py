@@ -15,12 +15,13 @@ from numpy.typing import ArrayLike
 
 from mezzofanti.curvature.admission import admit, overload
 from mezzofanti.curvature.curvature import nodal_values
-from mezzofanti.curvature.film import Detachment, Film, Outcome
+from mezzofanti.curvature.film import Film
 from mezzofanti.curvature.measures import Field, Measure, evaluate
 from mezzofanti.curvature.mesh import Floats, Mesh
 from mezzofanti.curvature.necessary import refuse_negative
-from mezzofanti.curvature.newton import LET_GO, Lost, Newton, Step
+from mezzofanti.curvature.newton import Lost, Newton, Step
 from mezzofanti.curvature.quadratic import quadratic_film
+from mezzofanti.curvature.trace import ending
 from mezzofanti.errors import ConfigurationError
 
 __all__ = ["Film", "Step", "solve_dirichlet"]
@@ -93,21 +94,27 @@ class _NestedNewton:
     def film(self) -> Film:
         """Return the film on the finest mesh, not weighed."""
         started = time.perf_counter()
-        history: list[Step] = []
+        history: list[list[Step]] = []
         newton: Newton | None = None
         u: Floats | None = None
+        gap: float | None = None
         for level in _coarse_to_fine(self.mesh):
             held = np.zeros(len(level.points))
             held[level.boundary] = self.held_on(level)
             start = _start(level, held, newton, u)
+            gap = newton.gap(u) if newton is not None and u is not None else None
             newton = self._newton(level, held)
             u = self._solved(newton, start)
-            history.extend(newton.steps)
+            history.append(newton.steps)
         assert newton is not None
         assert u is not None
-        outcome, detached = _ending(newton, u)
+        try:
+            u, outcome, detached = ending(newton, u, self.load, gap)
+        except Lost as lost:
+            raise overload(self.mesh, self.load, lost.fall, lost.symptom) from None
         seconds = time.perf_counter() - started
-        return Film(self.mesh, u, self.load, newton.load, tuple(history), outcome, detached, seconds=seconds)
+        steps = tuple(step for level in history for step in level)
+        return Film(self.mesh, u, self.load, newton.load, steps, outcome, detached, seconds=seconds)
 
     def _newton(self, level: Mesh, held: Floats) -> Newton:
         return Newton(
@@ -123,14 +130,11 @@ class _NestedNewton:
     def _solved(self, newton: Newton, start: Floats) -> Floats:
         level = newton.mesh
         try:
-            u = newton.run(start)
-            if level is self.mesh and (u != newton.held)[level.boundary].any() and not newton.left(u).any():
-                u = newton.held_again(u)
+            return newton.run(start)
         except Lost as lost:
             if level is not self.mesh:
                 return start  # A coarser mesh only has to give a start.
             raise overload(level, self.load, lost.fall, lost.symptom) from None
-        return u
 
 
 def _told_apart(
@@ -159,18 +163,6 @@ def _start(level: Mesh, held: Floats, coarser: Newton | None, u: Floats | None) 
     start = level.prolong(u)
     start[level.boundary] = (held + level.prolong(jump))[level.boundary]
     return start
-
-
-def _ending(newton: Newton, u: Floats) -> tuple[Outcome, Detachment]:
-    mesh, left = newton.mesh, newton.left(u)
-    if newton.relaxed and not left.any():
-        return "attained", Detachment.none(mesh)
-    if not newton.relaxed:
-        holds = bool((np.abs(newton.pull(u)) <= 1 + LET_GO).all())
-        return "attained" if holds else "undecided", Detachment.none(mesh)
-    nodes = np.flatnonzero(left)
-    faces = mesh.boundary_faces[(left[mesh.boundary_faces] != 0).all(axis=1)]
-    return "detached", Detachment(nodes, left[nodes], faces, float(newton.shares[nodes].sum()))
 
 
 def _coarse_to_fine(mesh: Mesh) -> Iterator[Mesh]:
