@@ -32,9 +32,11 @@ PUBLIC = {
     ),
     "mezzofanti.continual.methods": "Joint METHODS Method RecurrentKIF Replay Sequential create",
     "mezzofanti.curvature": (
-        "CriticalLoad Detachment Film InadmissibleLoad Measure Mesh NodalMeasure critical_load density"
-        " exact fit_mesh flat_distance harnack_quotient is_subharmonic mean_curvature_measure on_curve"
-        " on_surface perron_lift perron_sequence point_mass solve_dirichlet solve_problem"
+        "AdaptiveFilm CriticalLoad Detachment Film InadmissibleLoad Measure Mesh NodalMeasure"
+        " QuadraticFilm critical_load density draw_film error_indicator exact fit_mesh flat_distance"
+        " harnack_quotient is_subharmonic mean_curvature_measure on_curve on_surface perron_lift"
+        " perron_sequence perron_solution point_mass refined_at solve_adaptively solve_dirichlet"
+        " solve_problem"
     ),
     "mezzofanti.evaluation": "",
     "mezzofanti.report": "matrix_table school_picture verdict_lines write_report",

@@ -8,7 +8,6 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -16,10 +15,8 @@ import pytest
 import yaml
 
 from mezzofanti.cli import main
-from mezzofanti.curvature import Mesh, density, solve_dirichlet
 from mezzofanti.curvature.expression import parse_field
 from mezzofanti.curvature.problem import read_problem, solve_problem
-from mezzofanti.curvature.results import _write_vtu
 from mezzofanti.errors import ConfigurationError, MezzofantiError, SolverError
 
 ROOT = Path(__file__).parents[2]
@@ -38,9 +35,7 @@ def test_the_ready_recipe_is_solved_and_written_out(tmp_path: Path) -> None:
     film = solve_problem(write(tmp_path, content), tmp_path / "out")
     summary = json.loads((tmp_path / "out" / "solution.json").read_text())
     files = {"film.html", "film.png", "nodes.parquet", "solution.json", "timings.json", "triangles.parquet"}
-    with_meshio = importlib.util.find_spec("meshio") is not None
-    assert {p.name for p in (tmp_path / "out").iterdir()} == files | ({"film.vtu"} if with_meshio else set())
-    assert any("meshio is not installed" in note for note in summary["notes"]) == (not with_meshio)
+    assert {p.name for p in (tmp_path / "out").iterdir()} == files | {"film.vtu"}
     assert summary["outcome"] == "attained"
     assert summary["admissibility"]["at_least"] > 1
     low, high = summary["admissibility"]["between"]
@@ -75,25 +70,6 @@ def test_the_page_stands_alone_and_says_what_the_summary_says(tmp_path: Path) ->
     assert not re.search(r"(src|href)=\"(?!data:)|<script|https?://|\$[a-z{]", page)
     left = pq.read_table(tmp_path / "out" / "nodes.parquet")["left_boundary_value_by"].to_numpy()
     assert (left < 0).sum() == summary["detached"]["nodes"] > 0
-
-
-def test_a_film_goes_to_paraview(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    # What is handed to meshio, whether or not it is installed.
-    class Recorded:
-        def __init__(self, points: np.ndarray, cells: list[object], **data: dict[str, object]) -> None:
-            self.points, self.cells, self.data = points, cells, data
-            written.append(self)
-
-        def write(self, path: Path, file_format: str) -> None:
-            path.write_text(file_format)
-
-    written: list[Recorded] = []
-    monkeypatch.setitem(sys.modules, "meshio", SimpleNamespace(Mesh=Recorded))
-    film = solve_dirichlet(Mesh.disc(refinement=2), density(0.5))
-    _write_vtu(film, tmp_path / "film.vtu")
-    assert (tmp_path / "film.vtu").read_text() == "vtu"
-    assert written[0].points[:, 2] == pytest.approx(film.u)
-    assert written[0].data["cell_data"]["flux"][0][:, :2] == pytest.approx(film.flux)
 
 
 def test_a_polygon_that_crosses_itself_is_refused_where_it_does(tmp_path: Path) -> None:

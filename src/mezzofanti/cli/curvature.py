@@ -31,15 +31,19 @@ def solve(
     output: Annotated[
         Path | None, typer.Option(help="Where the solution goes; curvature/NAME by default.")
     ] = None,
+    formats: Annotated[
+        list[str],
+        typer.Option("--format", help="For ParaView and other programs: vtu, xdmf. May be given twice."),
+    ] = ["vtu"],  # noqa: B006
 ) -> None:
     """Find the film whose mean curvature is a given measure: a page, figures as JSON, files for other programs."""
     from mezzofanti.errors import require
 
-    require("curvature", "scipy", "pyamg", "matplotlib")
+    require("curvature", "scipy", "pyamg", "matplotlib", "meshio")
     from mezzofanti.curvature.problem import solve_problem
 
     folder = output or Path("curvature") / recipe.stem
-    film = solve_problem(recipe, folder, on_step=_Progress())
+    film = solve_problem(recipe, folder, formats=formats, on_step=_Progress())
     typer.echo(
         f"The film of {recipe}: {film.outcome}, lowest {film.u.min():.4g}, highest {film.u.max():.4g}."
     )

@@ -17,21 +17,26 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from mezzofanti.curvature import exact
+    from mezzofanti.curvature.adaptive import AdaptiveFilm, refined_at, solve_adaptively
     from mezzofanti.curvature.admissible import CriticalLoad, critical_load
     from mezzofanti.curvature.curvature import NodalMeasure, mean_curvature_measure
     from mezzofanti.curvature.film import Detachment, Film
     from mezzofanti.curvature.fitting import fit_mesh
     from mezzofanti.curvature.flat import flat_distance
     from mezzofanti.curvature.harnack import harnack_quotient
+    from mezzofanti.curvature.indicator import error_indicator
     from mezzofanti.curvature.measures import Measure, density, on_curve, on_surface, point_mass
     from mezzofanti.curvature.mesh import Mesh
     from mezzofanti.curvature.necessary import InadmissibleLoad
-    from mezzofanti.curvature.perron import perron_lift, perron_sequence
+    from mezzofanti.curvature.perron import perron_lift, perron_sequence, perron_solution
+    from mezzofanti.curvature.plot import draw_film
     from mezzofanti.curvature.problem import solve_problem
+    from mezzofanti.curvature.quadratic import QuadraticFilm
     from mezzofanti.curvature.solve import solve_dirichlet
     from mezzofanti.curvature.subharmonic import is_subharmonic
 
 __all__ = [
+    "AdaptiveFilm",
     "CriticalLoad",
     "Detachment",
     "Film",
@@ -39,8 +44,11 @@ __all__ = [
     "Measure",
     "Mesh",
     "NodalMeasure",
+    "QuadraticFilm",
     "critical_load",
     "density",
+    "draw_film",
+    "error_indicator",
     "exact",
     "fit_mesh",
     "flat_distance",
@@ -51,12 +59,16 @@ __all__ = [
     "on_surface",
     "perron_lift",
     "perron_sequence",
+    "perron_solution",
     "point_mass",
+    "refined_at",
+    "solve_adaptively",
     "solve_dirichlet",
     "solve_problem",
 ]
 
 _HOMES = {
+    "AdaptiveFilm": "adaptive",
     "CriticalLoad": "admissible",
     "Detachment": "film",
     "Film": "film",
@@ -64,8 +76,11 @@ _HOMES = {
     "Measure": "measures",
     "Mesh": "mesh",
     "NodalMeasure": "curvature",
+    "QuadraticFilm": "quadratic",
     "critical_load": "admissible",
     "density": "measures",
+    "draw_film": "plot",
+    "error_indicator": "indicator",
     "fit_mesh": "fitting",
     "flat_distance": "flat",
     "harnack_quotient": "harnack",
@@ -75,7 +90,10 @@ _HOMES = {
     "on_surface": "measures",
     "perron_lift": "perron",
     "perron_sequence": "perron",
+    "perron_solution": "perron",
     "point_mass": "measures",
+    "refined_at": "adaptive",
+    "solve_adaptively": "adaptive",
     "solve_dirichlet": "solve",
     "solve_problem": "problem",
 }

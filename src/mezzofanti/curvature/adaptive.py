@@ -14,10 +14,10 @@ from numpy.typing import ArrayLike
 from scipy.spatial import cKDTree
 
 from mezzofanti.curvature.fields import Field
-from mezzofanti.curvature.indicator import indicator
+from mezzofanti.curvature.indicator import error_indicator
 from mezzofanti.curvature.measures import Measure
 from mezzofanti.curvature.mesh import Floats, Integers, Mesh
-from mezzofanti.curvature.solve import Film, solve_dirichlet
+from mezzofanti.curvature.solve import Film, _told_apart, solve_dirichlet
 from mezzofanti.errors import ConfigurationError, require
 
 __all__ = ["AdaptiveFilm", "Level", "refined_at", "solve_adaptively"]
@@ -44,8 +44,8 @@ class AdaptiveFilm:
 
 def solve_adaptively(
     mesh: Mesh,
-    boundary: float | Field = 0.0,
-    measure: Measure | None = None,
+    measure: Measure | Field | None = None,
+    boundary: float | Field | Measure = 0.0,
     *,
     nodes: int = 20_000,
     tolerance: float = 0.0,
@@ -54,20 +54,21 @@ def solve_adaptively(
 ) -> AdaptiveFilm:
     """Return the film on a mesh refined from `mesh` (plane) until it has `nodes` nodes or its estimate is `tolerance`.
 
-    boundary: a number or a function of x, y; values at nodes would say nothing between them. marked: share of the
-    squared indicator in the cells that are cut. on_level: called after each solve.
+    boundary: a number or a function of x, y; values at nodes would say nothing between them. As in `solve_dirichlet`
+    the two may come in either order. marked: share of the squared indicator in the cells that are cut. on_level:
+    called after each solve. The load is weighed once, before the first.
     Raises what `solve_dirichlet` raises, and ConfigurationError for meshes that are not plane.
     """
-    if not (callable(boundary) or np.ndim(boundary) == 0) or not 0 < marked <= 1:
+    load, held = _told_apart(measure, boundary)
+    if not (callable(held) or np.ndim(held) == 0) or not 0 < marked <= 1:
         raise ConfigurationError(
             "Adaptive refinement needs boundary values between nodes, and a share of 0 < marked <= 1.",
             cure="Give the boundary values as a number or a function of x and y.",
         )
-    load = measure if measure is not None else Measure()
     levels: list[Level] = []
     while True:
-        film = solve_dirichlet(mesh, load, boundary, check=not levels)
-        eta = indicator(mesh, film.u, load)
+        film = solve_dirichlet(mesh, load, held, check=not levels)
+        eta = error_indicator(mesh, film.u, load)
         levels.append(Level(len(mesh.points), float(np.linalg.norm(eta))))
         if on_level is not None:
             on_level(levels[-1], film)

@@ -14,10 +14,10 @@ from mezzofanti.curvature.measures import Measure
 from mezzofanti.curvature.mesh import Floats, Mesh
 from mezzofanti.curvature.operator import AreaOperator
 
-__all__ = ["indicator"]
+__all__ = ["error_indicator"]
 
 
-def indicator(mesh: Mesh, u: Floats, measure: Measure) -> Floats:
+def error_indicator(mesh: Mesh, u: Floats, measure: Measure) -> Floats:
     """Return eta (T,) of heights u (N,) at the nodes, in units of (volume)^(1/2), that of an H1-seminorm.
 
     The root of its sum of squares is equivalent to the error of the flux where slopes stay bounded.

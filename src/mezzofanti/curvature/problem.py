@@ -10,7 +10,7 @@ loads:
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, Validatio
 from mezzofanti.curvature.admission import weigh
 from mezzofanti.curvature.expression import parse_field
 from mezzofanti.curvature.film import Film
+from mezzofanti.curvature.filmfiles import check_formats
 from mezzofanti.curvature.fitting import fit_mesh
 from mezzofanti.curvature.measures import Measure, density, on_curve, point_mass
 from mezzofanti.curvature.mesh import Mesh
@@ -178,20 +179,26 @@ def read_problem(path: Path | str) -> Problem:
 
 
 def solve_problem(
-    path: Path | str, output_folder: Path | str, *, on_step: Callable[[Step], None] | None = None
+    path: Path | str,
+    output_folder: Path | str,
+    *,
+    formats: Sequence[str] = ("vtu",),
+    on_step: Callable[[Step], None] | None = None,
 ) -> Film:
     """Solve the problem of a recipe and write it out; return the film.
 
     Writes solution.json (summary), timings.json, nodes.parquet (x, y, u, prescribed and measured mass),
-    triangles.parquet (corners a, b, c and flux), film.vtu, film.png and film.html. Raises ConfigurationError,
-    DataError, SolverError, and InadmissibleLoad for more than a film can hold; then nothing is written.
+    triangles.parquet (corners a, b, c and flux), film.png and film.html. formats: files for other programs, of "vtu"
+    (film.vtu) and "xdmf" (film.xdmf with its numbers in film.h5), or none. Raises ConfigurationError, DataError,
+    SolverError, and InadmissibleLoad for more than a film can hold; then nothing is written.
     """
+    chosen = check_formats(formats)
     problem = read_problem(path)
     measure = problem.measure()
     mesh = fit_mesh(problem.domain.mesh(Path(path).parent), measure)
     film = solve_dirichlet(mesh, measure, _value(problem.boundary), relaxed=problem.relaxed, on_step=on_step)
     asked = problem.model_dump(mode="json", by_alias=True)
-    write_results(film, Path(output_folder), asked, problem.title, weigh(mesh, measure))
+    write_results(film, Path(output_folder), asked, problem.title, weigh(mesh, measure), chosen)
     return film
 
 

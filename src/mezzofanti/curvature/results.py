@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mezzofanti.curvature.film import Film
+from mezzofanti.curvature.filmfiles import write_film
 from mezzofanti.curvature.page import write_page
 from mezzofanti.curvature.plot import draw_film
 
@@ -25,17 +24,20 @@ if TYPE_CHECKING:
 __all__ = ["summary", "write_results"]
 
 NEARLY_VERTICAL = 0.99
-NO_MESHIO = "film.vtu was not written: meshio is not installed (pip install meshio)."
-CELLS = {1: "line", 2: "triangle", 3: "tetra"}
 
 
 def write_results(
-    film: Film, folder: Path, problem: dict[str, Any], title: str = "", critical: CriticalLoad | None = None
+    film: Film,
+    folder: Path,
+    problem: dict[str, Any],
+    title: str = "",
+    critical: CriticalLoad | None = None,
+    formats: Sequence[str] = ("vtu",),
 ) -> None:
     """Write the film to `folder`, the summary last.
 
-    solution.json (numbers and history), timings.json, nodes.parquet, triangles.parquet, film.vtu (for ParaView; where
-    meshio is installed, else solution.json says so), film.png, and film.html, a page that needs no other file.
+    solution.json (numbers and history), timings.json, nodes.parquet, triangles.parquet, film.png, film.html, a page
+    that needs no other file, and for each of the `formats` what `filmfiles.FILES` names, for other programs.
     critical: lambda* of the load, shown on the page with its worst set.
     """
     import pyarrow.parquet as pq
@@ -45,10 +47,7 @@ def write_results(
     tables = {"nodes": _nodes(film), "triangles": _triangles(film)}
     for name, table in tables.items():
         _put(folder / f"{name}.parquet", partial(pq.write_table, table))
-    if importlib.util.find_spec("meshio") is None:
-        content["notes"].append(NO_MESHIO)
-    else:
-        _put(folder / "film.vtu", lambda path: _write_vtu(film, path))
+    write_film(film, folder, formats)
     draw_film(film, folder / "film.png", title=title)
     write_page(film, content, critical, folder / "film.html", title=title)
     _put_json(folder / "timings.json", _timings(film))
@@ -167,24 +166,6 @@ def _triangles(film: Film) -> pa.Table:
     corners = dict(zip("abcd", film.mesh.triangles.astype(np.int32).T, strict=False))
     flux = dict(zip(("flux_x", "flux_y", "flux_z"), film.flux.T, strict=False))
     return pa.table({**corners, **flux}, metadata={"mezzofanti.schema": "1"})
-
-
-def _write_vtu(film: Film, path: Path) -> None:
-    """The surface itself where there is room for it: a film over the plane stands at height u."""
-    meshio: Any = importlib.import_module("meshio")
-    mesh = film.mesh
-    space = np.zeros((len(mesh.points), 3))
-    space[:, : mesh.dimension] = mesh.points
-    if mesh.dimension < 3:
-        space[:, mesh.dimension] = film.u
-    flux = np.zeros((len(mesh.triangles), 3))
-    flux[:, : mesh.dimension] = film.flux
-    meshio.Mesh(
-        space,
-        [(CELLS[mesh.dimension], mesh.triangles)],
-        point_data={"u": film.u, "prescribed_mass": film.prescribed, "measured_mass": film.measure.masses},
-        cell_data={"steepness": [film.steepness], "flux": [flux]},
-    ).write(path, file_format="vtu")
 
 
 def _put_json(path: Path, content: dict[str, Any]) -> None:
