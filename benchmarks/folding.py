@@ -18,8 +18,8 @@ from typing import Any
 from benchmarks.lock import machine_lock
 from benchmarks.record import RESULTS, WORK, circumstances, tell
 from benchmarks.school.setting import cell_folder
-from mezzofanti.continual.folded_source import Source, open_source
-from mezzofanti.continual.folds import encoded_rows, split_rows
+from mezzofanti.continual.serving.rows import encoded_rows, split_rows
+from mezzofanti.continual.serving.source import Source, open_source
 from mezzofanti.evaluation.statistics import paired_bootstrap
 from mezzofanti.files import read_json, write_json
 
@@ -71,7 +71,7 @@ class Bench:
 
     def loss(self, folded: Any, language: str) -> dict[str, Any]:
         """What a fold lost on the held-out rows of a language."""
-        from mezzofanti.adapters.fold_measure import measure
+        from mezzofanti.adapters.folding.measure import measure
 
         rows = self.batches(language, held_out=True)
         return dataclasses.asdict(measure(self.pupil.model, folded.factors, rows, held_out=True))

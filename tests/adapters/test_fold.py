@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from transformers import AutoModelForCausalLM, GPT2Config, GPT2LMHeadModel
 
 from mezzofanti.adapters import MaloraConfig, fold
-from mezzofanti.adapters.fold_weights import Factors, layers_of, truncate
+from mezzofanti.adapters.folding.weights import Factors, layers_of, truncate
 from mezzofanti.errors import ConfigurationError
 
 GATES = [0.5, 0.0, 0.3, 0.1]

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from mezzofanti.adapters import fold
-from mezzofanti.adapters.calibration import Moments, batches_of, calibrate
-from mezzofanti.adapters.fold_measure import measure
-from mezzofanti.adapters.fold_weights import Mixture, layers_of, mixtures_of
+from mezzofanti.adapters.folding.calibration import Moments, batches_of, calibrate
+from mezzofanti.adapters.folding.measure import measure
+from mezzofanti.adapters.folding.weights import Mixture, layers_of, mixtures_of
 
 Batches = list[dict[str, Tensor]]
 

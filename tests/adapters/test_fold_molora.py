@@ -12,7 +12,7 @@ from torch import Tensor
 from transformers import AutoModelForCausalLM
 
 from mezzofanti.adapters import MaloraConfig, MoloraConfig, fold
-from mezzofanti.adapters.fold_weights import layers_of
+from mezzofanti.adapters.folding.weights import layers_of
 
 GATES = [0.5, 0.0, 0.3, 0.1]
 

@@ -22,7 +22,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from mezzofanti.adapters import MaloraConfig, fold
-from mezzofanti.adapters.fold_card import VLLM_RANKS, served_rank
+from mezzofanti.adapters.folding.card import VLLM_RANKS, served_rank
 from mezzofanti.errors import ConfigurationError
 
 GATES = [0.5, 0.0, 0.3, 0.1]

@@ -164,7 +164,7 @@ def test_a_mistake_is_one_line(
 def test_the_benchmark_measures_every_way_to_fold(place: Path, tmp_path: Path) -> None:
     from benchmarks import folding
 
-    from mezzofanti.continual.folded_source import open_source
+    from mezzofanti.continual.serving.source import open_source
 
     bench = folding.Bench(open_source(place / "school"), tmp_path)
     result = folding.table(bench, folding.run(bench))

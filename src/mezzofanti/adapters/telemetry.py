@@ -24,8 +24,8 @@ import torch
 from torch import Tensor, nn
 from transformers import TrainerCallback
 
-from mezzofanti.adapters.answering import answering
 from mezzofanti.adapters.routing import RoutingContext
+from mezzofanti.answering import answering
 from mezzofanti.errors import ConfigurationError
 from mezzofanti.files import append_jsonl
 

@@ -13,7 +13,7 @@ from mezzofanti.cli.progress import Bars
 
 if TYPE_CHECKING:
     from mezzofanti.adapters.folding import How
-    from mezzofanti.continual.folds import By
+    from mezzofanti.continual.serving import By
 
 __all__ = ["fold"]
 
@@ -42,7 +42,7 @@ def fold(
     from mezzofanti.errors import require
 
     require("train", "torch", "transformers", "peft", "accelerate", "safetensors")
-    from mezzofanti.continual.folds import fold_by
+    from mezzofanti.continual.serving import fold_by
 
     with Bars(Console(stderr=True)) as bars:
         report = fold_by(

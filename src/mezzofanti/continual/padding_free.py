@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from mezzofanti.answering import answering
 from mezzofanti.errors import ConfigurationError
 
 __all__ = ["check_rows_apart", "flattening"]
@@ -27,18 +28,14 @@ def flattening() -> Any:
 def check_rows_apart(model: Any) -> None:
     """Raise `ConfigurationError` where `model` lets a row of a padding-free batch see the row before it."""
     causal = model.get_base_model() if hasattr(model, "get_base_model") else model
-    training = causal.training
-    causal.eval()
     device = causal.get_input_embeddings().weight.device
     rows = torch.tensor([[1, 2, 3, 4, 5, 6, 7, 8], [5, 1, 4, 2, 3, 6, 7, 8]], device=device)
     positions = torch.tensor([[0, 1, 2, 3, 4, 0, 1, 2]], device=device)
-    try:
+    with answering(causal):
         one, other = (
             causal.base_model(input_ids=row[None], position_ids=positions, use_cache=False)[0][:, 5:]
             for row in rows
         )
-    finally:
-        causal.train(training)
     # what a row adds to one that cannot see it is exactly nothing, whatever the type
     if not (one - other).abs().max() <= 4 * torch.finfo(one.dtype).eps * one.abs().max():
         raise ConfigurationError(

@@ -12,6 +12,8 @@ import torch
 from torch import Tensor
 from transformers import StoppingCriteria, StoppingCriteriaList
 
+from mezzofanti.answering import answering
+
 __all__ = ["answer"]
 
 Progress = Callable[[int, int], None]
@@ -64,17 +66,15 @@ def _generate(
     tokenizer.padding_side = side
     width = batch["input_ids"].shape[1]
     stops = StoppingCriteriaList([] if breaks is None else [_LineBreak(breaks, width)])
-    was_training = model.training
-    model.eval()
-    output = model.generate(
-        **batch,
-        max_new_tokens=max_new_tokens,
-        do_sample=False,
-        stopping_criteria=stops,
-        eos_token_id=tokenizer.eos_token_id,
-        pad_token_id=tokenizer.pad_token_id,
-    )
-    model.train(was_training)
+    with answering(model):
+        output = model.generate(
+            **batch,
+            max_new_tokens=max_new_tokens,
+            do_sample=False,
+            stopping_criteria=stops,
+            eos_token_id=tokenizer.eos_token_id,
+            pad_token_id=tokenizer.pad_token_id,
+        )
     found = tokenizer.batch_decode(output[:, width:], skip_special_tokens=True)
     return [text.strip() if breaks is None else text.strip().split("\n")[0].strip() for text in found]
 

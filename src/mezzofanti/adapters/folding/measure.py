@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear
 
-from mezzofanti.adapters.answering import answering
-from mezzofanti.adapters.calibration import Batch, run
-from mezzofanti.adapters.fold_weights import Factors, layers_of
+from mezzofanti.adapters.folding.calibration import Batch, run
+from mezzofanti.adapters.folding.weights import Factors, layers_of
+from mezzofanti.answering import answering
 from mezzofanti.errors import ConfigurationError
 
 __all__ = ["FoldLoss", "Score", "divergence", "measure", "standing_in", "token_log_probabilities"]
@@ -58,10 +58,10 @@ def standing_in(model: nn.Module, answers: Mapping[str, Answering]) -> Iterator[
     layers = layers_of(model)
     before = {name: layer._disable_adapters for name, layer in layers.items()}
 
-    def hook_of(answering: Answering) -> Any:
-        return lambda module, arguments, answer: (answer + answering(arguments[0])).to(answer.dtype)
+    def hook_of(added: Answering) -> Any:
+        return lambda module, arguments, answer: (answer + added(arguments[0])).to(answer.dtype)
 
-    handles = [layers[name].register_forward_hook(hook_of(answering)) for name, answering in answers.items()]
+    handles = [layers[name].register_forward_hook(hook_of(added)) for name, added in answers.items()]
     for layer in layers.values():
         layer._disable_adapters = True
     try:

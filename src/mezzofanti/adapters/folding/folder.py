@@ -21,8 +21,8 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from transformers.pytorch_utils import Conv1D
 
-from mezzofanti.adapters.fold_card import card
-from mezzofanti.adapters.fold_weights import Factors, base_of, layers_of
+from mezzofanti.adapters.folding.card import card
+from mezzofanti.adapters.folding.weights import Factors, base_of, layers_of
 from mezzofanti.errors import ConfigurationError
 from mezzofanti.files import write_text
 

@@ -22,8 +22,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from mezzofanti.adapters.answering import answering
-from mezzofanti.adapters.fold_weights import Mixture, layers_of, mixtures_of
+from mezzofanti.adapters.folding.weights import Mixture, layers_of, mixtures_of
+from mezzofanti.answering import answering
 from mezzofanti.errors import ConfigurationError
 
 __all__ = ["Batch", "Moments", "batches_of", "calibrate"]

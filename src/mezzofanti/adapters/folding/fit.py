@@ -13,10 +13,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear
 
-from mezzofanti.adapters.answering import answering
-from mezzofanti.adapters.calibration import Batch
-from mezzofanti.adapters.fold_measure import Answering, divergence, standing_in, token_log_probabilities
-from mezzofanti.adapters.fold_weights import Mixture, mixtures_of
+from mezzofanti.adapters.folding.calibration import Batch
+from mezzofanti.adapters.folding.measure import Answering, divergence, standing_in, token_log_probabilities
+from mezzofanti.adapters.folding.weights import Mixture, mixtures_of
+from mezzofanti.answering import answering
 from mezzofanti.errors import ConfigurationError
 
 __all__ = ["fit_gates"]

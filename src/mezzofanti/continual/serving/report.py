@@ -29,7 +29,7 @@ class FoldReport:
 
     def serve(self) -> str:
         """A command that serves all folds with vLLM."""
-        from mezzofanti.adapters.fold_card import served_rank
+        from mezzofanti.adapters.folding.card import served_rank
 
         template = ["--chat-template", str(self.chat_template)] if self.chat_template else []
         modules = [f"{name}={fold['folder']}" for name, fold in self.folds.items()]

@@ -9,8 +9,8 @@ from mezzofanti.errors import ConfigurationError
 if TYPE_CHECKING:
     from peft import LoraConfig
 
-    from mezzofanti.adapters.fold_measure import FoldLoss
     from mezzofanti.adapters.folding import Folded
+    from mezzofanti.adapters.folding.measure import FoldLoss
 
 __all__ = ["VLLM_RANKS", "card", "loss_lines", "served_rank"]
 
