@@ -147,9 +147,16 @@ def test_the_whole_benchmark_made_small(
     monkeypatch.setattr(speed, "machine_lock", nullcontext)
     parser = argparse.ArgumentParser()
     speed.add_options(parser)
-    asked = ["--workload", "wide-block", "--rounds", "6", "--no-memory", "--output", str(tmp_path / "r.json")]
+    monkeypatch.setattr(
+        speed,
+        "measure_in_a_process",
+        lambda *asked: {"saved_for_backward": 3_000_000, "step_adds": 7_000_000},
+    )
+    asked = ["--workload", "wide-block", "--rounds", "6", "--output", str(tmp_path / "r.json")]
     asked += ["--only", "lora-equal", "malora", "--threads", str(torch.get_num_threads())]
-    speed.main(parser.parse_args(asked))
+    speed.main(parser.parse_args([*asked, "--parts", "memory"]))
+    assert "| malora | 3 | 7 |" in capsys.readouterr().out
+    speed.main(parser.parse_args([*asked, "--parts", "time"]))
     result = read_json(tmp_path / "r.json")
     found = result["workloads"]["wide-block"]
     assert found["rounds"] == 6
@@ -157,7 +164,10 @@ def test_the_whole_benchmark_made_small(
     assert found["contestants"]["lora-equal"]["to_lora-equal"]["ratio"] == 1
     (target,) = result["targets"]
     assert target["met"] is (target["ratio"] <= 1.15)
-    assert "| malora |" in capsys.readouterr().out
+    assert list(found["memory"]) == ["lora-equal", "malora"]  # the first part's, kept by the second
+    said = capsys.readouterr().out
+    assert "| malora | 3 | 7 |" in said
+    assert said.count("| malora |") == 2
 
 
 def test_asylora_has_twice_the_rank_and_trains_b_alone(base: Any) -> None:

@@ -4,6 +4,7 @@
     python -m benchmarks.adapters speed --workload wide-block --rounds 30
     python -m benchmarks.adapters speed --only lora-equal malora molora-r8-sorted
     python -m benchmarks.adapters speed --fresh                begin the rounds anew, after a change of the code
+    python -m benchmarks.adapters speed --parts memory         memory alone: other work beside does not matter to it
 
 Forward, backward and AdamW in one process, every contestant once a round in an order drawn anew, so that whatever
 else the machine does meets all of them alike. A ratio is one of medians over rounds; its interval is a bootstrap over
@@ -58,7 +59,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dtype", choices=["float32", "bfloat16"], default="float32", help="of the base")
     parser.add_argument("--dropout", type=float, default=0.0)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    parser.add_argument("--no-memory", action="store_true", help="time alone")
+    parser.add_argument("--parts", nargs="+", choices=["time", "memory"], default=["time", "memory"])
     parser.add_argument("--fresh", action="store_true", help="begin the rounds anew")
     parser.add_argument("--output", type=Path, default=RESULT)
 
@@ -69,13 +70,14 @@ def main(options: argparse.Namespace) -> None:
     known = read_json(options.output) if options.output.is_file() else {}
     workloads: dict[str, Any] = known.get("workloads", {})
     with machine_lock("python -m benchmarks.adapters speed"):
-        for name in options.workload:
-            workloads[name] = measure_workload(WORKLOADS[name], options, FOLDER)
+        for name in options.workload if "time" in options.parts else ():
+            kept = workloads.get(name, {}).get("memory", {})
+            workloads[name] = {**measure_workload(WORKLOADS[name], options, FOLDER), "memory": kept}
             _write(options.output, workloads)
-        for name in () if options.no_memory else options.workload:
+        for name in options.workload if "memory" in options.parts else ():
             for contestant in [one for one in SPEED if one in options.only]:
                 found = measure_in_a_process(name, contestant, options.dtype, options.dropout)
-                workloads[name]["contestants"][contestant]["memory"] = found
+                workloads.setdefault(name, {}).setdefault("memory", {})[contestant] = found
                 _write(options.output, workloads)
                 tell(f"{name}, memory of {contestant}", 1, 1)
     print(table(read_json(options.output)))
@@ -158,24 +160,33 @@ def table(result: dict[str, Any]) -> str:
     """The result as Markdown."""
     lines = []
     for name, found in result["workloads"].items():
-        lines += [f"{name}: {found['what']}, {found['batch']} x {found['length']} tokens, {found['dtype']}, "]
-        lines[-1] += f"{found['threads']} threads, {found['rounds']} rounds"
-        lines += ["", f"| contestant | parameters | seconds | to {REFERENCE} | saved, MB | step adds, MB |"]
-        lines += ["|---|---:|---:|---:|---:|---:|"]
-        lines += [_row(contestant, one) for contestant, one in found["contestants"].items()]
-        lines += ["", *(f"{one['above']} / {one['below']}: {_ratio(one)}" for one in found["pairs"]), ""]
+        if "contestants" in found:
+            lines += [*_times(name, found), ""]
+        if found.get("memory"):
+            lines += [*_memory(name, found["memory"]), ""]
     for one in result["targets"]:
         what = f"{one['workload']}: {one['above']} / {one['below']} {one['sense']} {one['limit']:.2f}"
         lines.append(f"{what}: {_ratio(one)}, {'met' if one['met'] else 'not met'}")
     return "\n".join(lines)
 
 
-def _row(name: str, one: dict[str, Any]) -> str:
-    memory = one.get("memory")
-    sizes = [f"{memory[key] / 1e6:.0f}" if memory else "" for key in ("saved_for_backward", "step_adds")]
-    against = _ratio(one[f"to_{REFERENCE}"]) if f"to_{REFERENCE}" in one else ""
-    cells = [name, f"{one['trainable_parameters']:,}", f"{one['median_seconds']:.3f}", against, *sizes]
-    return f"| {' | '.join(cells)} |"
+def _times(name: str, found: dict[str, Any]) -> list[str]:
+    head = f"{name}: {found['what']}, {found['batch']} x {found['length']} tokens, {found['dtype']}, "
+    lines = [head + f"{found['threads']} threads, {found['rounds']} rounds", ""]
+    lines += [f"| contestant | parameters | seconds | to {REFERENCE} |", "|---|---:|---:|---:|"]
+    for contestant, one in found["contestants"].items():
+        against = _ratio(one[f"to_{REFERENCE}"]) if f"to_{REFERENCE}" in one else ""
+        cells = [contestant, f"{one['trainable_parameters']:,}", f"{one['median_seconds']:.3f}", against]
+        lines.append(f"| {' | '.join(cells)} |")
+    return [*lines, "", *(f"{one['above']} / {one['below']}: {_ratio(one)}" for one in found["pairs"])]
+
+
+def _memory(name: str, found: dict[str, Any]) -> list[str]:
+    lines = [f"{name}:", "", "| contestant | saved for backward, MB | a step adds, MB |", "|---|---:|---:|"]
+    for contestant, one in found.items():
+        sizes = [f"{one[key] / 1e6:.0f}" for key in ("saved_for_backward", "step_adds")]
+        lines.append(f"| {' | '.join([contestant, *sizes])} |")
+    return lines
 
 
 def _ratio(one: dict[str, Any]) -> str:
