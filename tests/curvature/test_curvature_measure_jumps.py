@@ -112,6 +112,68 @@ def test_smooth_surfaces_have_no_singular_part_and_kinks_no_other() -> None:
     assert line.singular.total() == pytest.approx(1.414, abs=0.02)
 
 
+CORNERS = Mesh.polygon([(-1, -1), (1, -1), (1, 1), (-1, 1)], 0.06)
+
+
+@pytest.mark.parametrize(
+    "mesh", [SQUARE, Mesh.disc(refinement=5), CORNERS], ids=["square", "disc", "polygon"]
+)
+@pytest.mark.parametrize("slope", [0.2, 1.0, 50.0])
+@pytest.mark.parametrize("tip", [(0.0, 0.0), (0.213, -0.121)])
+def test_the_tip_of_a_cone_is_a_point_and_carries_nothing(
+    mesh: Mesh, slope: float, tip: tuple[float, float]
+) -> None:
+    cone = mean_curvature_measure(lambda x, y: slope * np.hypot(x - tip[0], y - tip[1]), mesh)
+    assert cone.total() > 1  # there is something that could be misnamed
+    assert (cone.singular.masses == 0).all()
+    assert np.array_equal(cone.density.masses, cone.masses)
+
+
+def test_a_tip_beside_a_crease_takes_nothing_from_it() -> None:
+    # A cone and a plane that it meets along a hyperbola.
+    singular = mean_curvature_measure(
+        lambda x, y: np.maximum(np.hypot(x + 0.5, y), 2 * x + 0.2), SQUARE
+    ).singular
+    assert singular.mass(disc=((-0.5, 0), 0.3)) == 0
+    jump = 2 / np.sqrt(5) - 1 / np.sqrt(2)  # of the flux where the crease crosses the axis
+    assert singular.mass(box=((0, 0.6), (-0.2, 0.2))) == pytest.approx(0.4 * jump, rel=0.1)
+
+
+def test_in_space_a_surface_is_singular_and_neither_an_edge_nor_a_tip_is() -> None:
+    ball = Mesh.ball(refinement=3)
+    crease = mean_curvature_measure(lambda x, y, z: np.abs(x), ball)
+    assert crease.singular.total() == pytest.approx(crease.total())
+    for heights in (lambda x, y, z: np.hypot(x, y), lambda x, y, z: np.sqrt(x * x + y * y + z * z)):
+        assert (mean_curvature_measure(heights, ball).singular.masses == 0).all()
+
+
+def test_a_rounded_crease_is_called_singular_until_ten_cells_fit_into_its_radius() -> None:
+    def share(cells: int) -> float:
+        rounded = mean_curvature_measure(
+            lambda x, y: np.hypot(x, 0.2), Mesh.rectangle((-1, 1), (-1, 1), cells=cells)
+        )
+        return rounded.singular.total() / rounded.total()
+
+    assert share(32) > 0.5 > share(64) > share(128) == 0
+
+
+def test_a_density_with_a_pole_along_a_curve_loses_its_singular_mass_like_the_root_of_the_cell() -> None:
+    masses = [
+        mean_curvature_measure(
+            lambda x, y: np.abs(x) ** 1.5, Mesh.rectangle((-1, 1), (-1, 1), cells=cells)
+        ).singular.total()
+        for cells in (32, 64, 128)
+    ]
+    assert np.log2(masses[:-1] / np.array(masses[1:])) == pytest.approx(0.5, abs=0.06)
+
+
+@pytest.mark.parametrize(("cells", "told"), [(1, False), (4, True)])
+def test_a_short_crease_is_told_once_it_is_some_cells_long(cells: int, told: bool) -> None:
+    half = cells / 64  # SQUARE has cells of 1/32
+    ridge = mean_curvature_measure(lambda x, y: np.hypot(np.maximum(np.abs(x) - half, 0), y), SQUARE)
+    assert (ridge.singular.total() > 0) == told
+
+
 @settings(max_examples=30, deadline=None)
 @given(st.integers(0, 10_000), st.floats(0.01, 1e6), st.sampled_from([1, 2, 3]))
 def test_mass_is_at_most_perimeter_in_every_dimension(seed: int, height: float, dimension: int) -> None:

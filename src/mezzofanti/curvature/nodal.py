@@ -117,12 +117,17 @@ class NodalMeasure(Measure):
 
     @cached_property
     def density(self) -> NodalMeasure:
-        """The part with a density, as `separation.py` tells it from the other."""
+        """The part with a density: what `singular` leaves."""
         return self._parted[0]
 
     @cached_property
     def singular(self) -> NodalMeasure:
-        """The part on curves (on points in one dimension, on surfaces in three), as `separation.py` tells it."""
+        """The part on curves (on points in one dimension, on surfaces in three), told at a scale of three cells.
+
+        A point in the plane, such as a cone's tip, carries nothing and is never called singular; nor is a curve of
+        a cell or two. A density that changes within three cells along a whole curve is called singular: compare
+        a finer mesh, where its mass falls and that of a true crease stays. `separation.py` says how and when it errs.
+        """
         return self._parted[1]
 
     @cached_property
