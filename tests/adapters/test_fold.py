@@ -229,6 +229,19 @@ def test_what_cannot_be_folded_is_said(
         fold(model, gates=GATES).save(tmp_path / "mine")
 
 
+def test_a_mixture_that_is_no_number_is_not_folded(adapted: Any, tokens: Tensor) -> None:
+    name, layer = next(iter(layers_of(adapted).items()))
+    before = layer.malora_router["default"].clone()
+    layer.malora_router["default"].data[0, 0] = torch.nan
+    for how in ("regression", "mean", "kl"):
+        with pytest.raises(ConfigurationError, match=f"the gates of {name} sum to nan.*earlier checkpoint"):
+            fold(adapted, calibration=_batches(tokens), how=how)  # type: ignore[arg-type]
+    layer.malora_router["default"].data.copy_(before)
+    next(p for n, p in layer.named_parameters() if "malora_B" in n).data[0] = torch.inf
+    with pytest.raises(ConfigurationError, match=f"the weights of {name} sum to inf"):
+        fold(adapted, gates=GATES)
+
+
 def test_one_of_two_adapters_folds_when_it_is_the_active_one(
     adapted: Any, small: dict[str, Any], tokens: Tensor
 ) -> None:

@@ -21,7 +21,8 @@ def features_of(base_layer: nn.Module, name: str, title: str) -> tuple[int, int]
     if isinstance(base_layer, nn.Linear) or (backend is not None and backend.layer_type == "linear"):
         return base_layer.in_features, base_layer.out_features  # type: ignore[return-value]
     raise ConfigurationError(
-        f"{title}Config: {name or 'the module'} is a {type(base_layer).__name__}, which {title} cannot adapt.",
+        f"{title.capitalize()}Config: target_modules: {name or 'the module'} is a {type(base_layer).__name__}, "
+        f"which {title} cannot adapt.",
         cure="Target torch.nn.Linear or transformers Conv1D modules; leave others out with exclude_modules.",
     )
 

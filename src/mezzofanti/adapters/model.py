@@ -131,6 +131,9 @@ def _what_there_is(tuner: MixtureModel, adapter_name: str) -> str:
     names = {
         name.rpartition(".")[2] for name, module in tuner.model.named_modules() if isinstance(module, linear)
     }
-    asked = tuner._config(adapter_name).target_modules
+    config = tuner._config(adapter_name)
+    asked = config.target_modules
+    if config.layers_to_transform is not None and names & set(asked or []):
+        return "The model has these names, though not there: layers_to_transform counts from 0."
     first = asked if isinstance(asked, str) else min(asked or [""])
     return nearest(first, sorted(names)) if names else "The model has no linear module."

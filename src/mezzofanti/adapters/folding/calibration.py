@@ -22,7 +22,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from mezzofanti.adapters.folding.weights import Mixture, layers_of, mixtures_of
+from mezzofanti.adapters.folding.weights import Mixture, layers_of, mixtures_of, not_finite
 from mezzofanti.answering import answering
 from mezzofanti.errors import ConfigurationError
 
@@ -134,7 +134,7 @@ def calibrate(model: nn.Module, adapter: str, batches: Sequence[Batch]) -> dict[
     """Run `batches` through the routed model and return the moments of every layer with `adapter`.
 
     Padding is left out where a batch has a two-dimensional `attention_mask`. The model answers as in use: without
-    dropout. Raises `ConfigurationError` where there is nothing to calibrate on.
+    dropout. Raises `ConfigurationError` where there is nothing to calibrate on, or what a router says is no number.
     """
     listener = _Listener(mixtures_of(model, adapter))
     with answering(model), _listening(model, adapter, listener):
@@ -145,6 +145,10 @@ def calibrate(model: nn.Module, adapter: str, batches: Sequence[Batch]) -> dict[
             "fold: there is no token to calibrate on.",
             cure="Give calibration= at least one row; a hundred are a good number.",
         )
+    for layer, found in listener.moments.items():
+        for what, total in (("inputs", found.shared_DD.sum()), ("gates", found.gates_E.sum())):
+            if not total.isfinite():
+                raise not_finite(layer, what, total)
     return listener.moments
 
 

@@ -19,7 +19,16 @@ from torch import Tensor, nn
 from mezzofanti.adapters.layer import MixtureLayer
 from mezzofanti.errors import ConfigurationError, nearest
 
-__all__ = ["Factors", "Mixture", "base_of", "layers_of", "mixtures_of", "sole_adapter", "truncate"]
+__all__ = [
+    "Factors",
+    "Mixture",
+    "base_of",
+    "layers_of",
+    "mixtures_of",
+    "not_finite",
+    "sole_adapter",
+    "truncate",
+]
 
 
 @dataclass(frozen=True)
@@ -107,12 +116,23 @@ def mixtures_of(model: nn.Module, adapter: str) -> dict[str, Mixture]:
 @torch.no_grad()
 def _mixture(layer: Any, adapter: str) -> Mixture:
     factors = layer.factors(adapter)
+    for part in (factors.shared_XI, factors.down_FX, factors.up_OF):
+        if part is not None and not part.isfinite().all():
+            raise not_finite(layer.layer_name, "weights", part.sum())
     first_FX, expansion_OF = factors.down_FX.double(), factors.up_OF.double()
     experts, scale = layer.routing[adapter].num_experts, layer.scaling[adapter]
     if factors.shared_XI is None:
         identity_FF = torch.eye(len(first_FX), dtype=torch.float64, device=first_FX.device)
         return Mixture(first_FX, identity_FF, expansion_OF, experts, scale)
     return Mixture(factors.shared_XI.double(), first_FX, expansion_OF, experts, scale)
+
+
+def not_finite(layer: str, what: str, total: Tensor) -> ConfigurationError:
+    """What is raised where a mixture is not made of numbers: a fold of it would be none either."""
+    return ConfigurationError(
+        f"fold: the {what} of {layer} sum to {total.item()}.",
+        cure="The adapter's training has diverged there: fold an earlier checkpoint.",
+    )
 
 
 @torch.no_grad()

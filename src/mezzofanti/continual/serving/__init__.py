@@ -1,8 +1,8 @@
 """What a learner learned, made ready for a server: its mixture as plain LoRA folders, one a language.
 
 `fold_by` in `folds` is the path through this room: `source` says where the mixture lies and what its learner
-remembers, `rows` which rows a fold is calibrated and measured on, `report` what is said at the end. Folding itself is
-`mezzofanti.adapters.fold`.
+remembers, `speech` how it was spoken to, `rows` which rows a fold is calibrated and measured on, `report` what is said
+at the end. Folding itself is `mezzofanti.adapters.fold`.
 """
 
 from __future__ import annotations

@@ -41,7 +41,7 @@ class FoldReport:
 def _lost(name: str, fold: dict[str, Any]) -> str:
     loss = fold["loss"]
     rows = "held-out rows" if loss["held_out"] else "its own rows"
-    said = f"KL {loss['kl']:.4f} nats a token on {rows} (base alone {loss['kl_base']:.2f})"
+    said = f"KL {loss['kl']:.4f} nats a token on {rows} (base alone {loss['kl_base']:.3g})"
     said += f", same likeliest token {100 * loss['agreement']:.1f} %"
     if loss["score_routed"] is not None:
         said += f"; exam {100 * loss['score_routed']:.1f} % routed, {100 * loss['score_folded']:.1f} % folded"

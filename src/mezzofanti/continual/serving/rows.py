@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from mezzofanti.continual.serving.source import Source
+from mezzofanti.continual.serving.speech import encode_as_spoken
 from mezzofanti.errors import ConfigurationError, DataError, nearest
 from mezzofanti.records import Sample, read_samples
 
@@ -73,9 +74,9 @@ def split_rows(samples: list[Sample], seed: str) -> tuple[list[Sample], list[Sam
 
 def encoded_rows(pupil: Pupil, samples: list[Sample]) -> tuple[list[dict[str, Any]], int]:
     """Batches of rows that fit the pupil's `max_length`, alike in length, and how many rows did not fit."""
-    from mezzofanti.continual.encoding import collator, encode
+    from mezzofanti.continual.encoding import collator
 
-    rows, left_out = encode(samples, pupil.tokenizer, max_length=pupil.training.max_length, least=0)
+    rows, left_out = encode_as_spoken(samples, pupil.tokenizer, max_length=pupil.training.max_length)
     rows.sort(key=lambda row: len(row["input_ids"]))
     padded = collator(pupil.tokenizer)
     chunks = [rows[start : start + BATCH] for start in range(0, len(rows), BATCH)]

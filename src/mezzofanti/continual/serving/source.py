@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mezzofanti.bases import Base, resolve
+from mezzofanti.continual.serving.speech import mark_assistant, spoken
 from mezzofanti.continual.settings import AdapterSettings, TrainingSettings
 from mezzofanti.continual.state import LearnerFolder
 from mezzofanti.errors import ConfigurationError, DataError, StateError
@@ -52,17 +53,15 @@ class Source:
 
     def pupil(self) -> Pupil:
         """The base with the adapter, loaded."""
+        from transformers import AutoTokenizer
+
         from mezzofanti.continual.pupil import Pupil
 
         pupil = Pupil(self.base, AdapterSettings(type="malora"), self.training, seed=0)
-        if (self.adapter / "tokenizer_config.json").is_file():
-            from transformers import AutoTokenizer
-
-            from mezzofanti.continual.encoding import use_training_template
-
-            pupil.tokenizer = AutoTokenizer.from_pretrained(self.adapter)
-            pupil.tokenizer.pad_token = pupil.tokenizer.pad_token or pupil.tokenizer.eos_token
-            use_training_template(pupil.tokenizer)
+        own = (self.adapter / "tokenizer_config.json").is_file()
+        pupil.tokenizer = AutoTokenizer.from_pretrained(self.adapter if own else self.base.path)
+        pupil.tokenizer.pad_token = pupil.tokenizer.pad_token or pupil.tokenizer.eos_token
+        mark_assistant(pupil.tokenizer)
         pupil.become(1, self.adapter)
         return pupil
 
@@ -71,13 +70,7 @@ class Source:
         from transformers import AutoTokenizer
 
         own = AutoTokenizer.from_pretrained(self.base.path)
-        said = [{"role": "user", "content": "?"}, {"role": "assistant", "content": "!"}]
-        spoken = [
-            one.apply_chat_template(said, tokenize=False)
-            for one in (own, pupil.tokenizer)
-            if one.chat_template
-        ]
-        return "" if len(set(spoken)) == 1 and len(spoken) == 2 else str(pupil.tokenizer.chat_template)
+        return "" if spoken(own) == spoken(pupil.tokenizer) else str(pupil.tokenizer.chat_template)
 
 
 def open_source(path: Path) -> Source:
