@@ -16,7 +16,7 @@ from mezzofanti.curvature import (
     solve_dirichlet,
 )
 from mezzofanti.curvature.clipping import clip, fan
-from mezzofanti.curvature.fields import finer_rule, rule
+from mezzofanti.curvature.fields import rule
 from mezzofanti.curvature.locate import interpolate, locate
 from mezzofanti.curvature.measures import on_surface, point_mass
 from mezzofanti.curvature.mesh import signed_volumes
@@ -35,11 +35,34 @@ def bumpy(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("dimension", [1, 2, 3])
 def test_the_rules_are_exact_to_their_degree(dimension: int) -> None:
     # Moments of a simplex in barycentric shares: n! a! / (n + a)!, and for products likewise.
-    for shares, weights in (rule(dimension), finer_rule(dimension)):
-        assert weights.sum() == pytest.approx(1)
-        fourth = 24 / np.prod([dimension + k for k in range(1, 5)])
-        assert weights @ shares[:, 0] ** 4 == pytest.approx(fourth, abs=1e-13)
-        assert weights @ (shares[:, 0] * shares[:, 1] ** 3) == pytest.approx(fourth / 4, abs=1e-13)
+    shares, weights = rule(dimension)
+    assert weights.sum() == pytest.approx(1)
+    fourth = 24 / np.prod([dimension + k for k in range(1, 5)])
+    assert weights @ shares[:, 0] ** 4 == pytest.approx(fourth, abs=1e-13)
+    assert weights @ (shares[:, 0] * shares[:, 1] ** 3) == pytest.approx(fourth / 4, abs=1e-13)
+
+
+@pytest.mark.parametrize("low", [0.3, 0.5547])
+@pytest.mark.parametrize("width", [0.012, 0.1])
+def test_an_annulus_thinner_than_a_cell_keeps_its_mass(low: float, width: float) -> None:
+    mesh = Mesh.disc(refinement=4)  # cells of 1/16
+    high = low + width
+    thin = density(40.0).restricted(inside=lambda x, y: (np.hypot(x, y) >= low) & (np.hypot(x, y) <= high))
+    assert thin.total(mesh) == pytest.approx(40 * np.pi * (high**2 - low**2), rel=5e-3)
+
+
+@pytest.mark.parametrize("width", [0.01, 0.03, 0.3])
+def test_a_bump_narrower_than_a_cell_keeps_its_mass(width: float) -> None:
+    bump = density(lambda x, y: np.exp(-((x - 0.11) ** 2 + (y + 0.07) ** 2) / width**2))
+    fine = density(lambda x, y: np.exp(-((x - 0.11) ** 2 + (y + 0.07) ** 2) / width**2))
+    assert bump.total(SQUARE) == pytest.approx(np.pi * width**2, rel=2e-5 if width < 0.1 else 1e-3)
+    assert bump.total(SQUARE) == pytest.approx(fine.total(SQUARE.refined(2)), rel=1e-5)
+
+
+def test_a_number_as_density_is_loaded_as_the_function_that_has_it() -> None:
+    for mesh in (SQUARE, SPACE, Mesh.interval(cells=5)):
+        field = density(lambda *at: np.full(len(at[0]), 0.7))
+        assert density(0.7).load(mesh) == pytest.approx(field.load(mesh), rel=1e-12)
 
 
 def test_a_restricted_density_is_exact_on_a_box_that_cuts_cells() -> None:

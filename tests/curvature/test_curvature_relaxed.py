@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mezzofanti.curvature import Mesh, density, on_curve, solve_dirichlet
+from mezzofanti.curvature import Film, Mesh, density, on_curve, solve_dirichlet, trace
+from mezzofanti.curvature.fields import Field
 from mezzofanti.curvature.newton import Newton, boundary_shares
 
 INNER, OUTER = 0.5, 1.0
@@ -51,6 +52,51 @@ def test_a_ring_above_it_leaves_the_inner_circle_by_the_difference(share: float)
     radius = np.hypot(*mesh.points.T)
     exact = INNER * (np.arccosh(OUTER / INNER) - np.arccosh(np.maximum(radius / INNER, 1)))
     assert np.abs(film.u - exact)[radius > 0.6].max() < 0.03
+
+
+def jagged_hole(cells: int, inner: float) -> Mesh:
+    """The squares of a grid whose centroids lie between two circles: steps on both sides."""
+    whole = Mesh.rectangle((-1, 1), (-1, 1), cells=cells)
+    radius = np.hypot(*whole.centroids.T)
+    kept = whole.triangles[(radius > inner) & (radius < 1)]
+    used, corners = np.unique(kept, return_inverse=True)
+    return Mesh(whole.points[used], corners.reshape(kept.shape))
+
+
+def pull_of(film: Film, values: Field) -> float:
+    held = np.zeros(len(film.u))
+    rim = film.mesh.boundary
+    held[rim] = values(*film.mesh.points[rim].T)
+    newton = Newton(film.mesh, film.prescribed, held, relaxed=True, tolerance=1e-10, max_steps=1)
+    return float(np.abs(newton.pull(film.u)).max())
+
+
+@pytest.mark.parametrize(("height", "outcome"), [(0.3, "attained"), (0.5, "detached")])
+def test_a_film_at_a_jagged_hole_is_attained_only_if_it_need_not_pull_harder_than_its_tension(
+    height: float, outcome: str
+) -> None:
+    # Held, the higher one pulls 1.27 times as hard as a film can; what it lets go by one cell could hide.
+    film = solve_dirichlet(jagged_hole(24, 0.4), boundary=lifted(height))
+    assert film.outcome == outcome
+    assert pull_of(film, lifted(height)) <= 1 + 1e-6
+    assert (film.detached.largest > 0) == (outcome == "detached")
+
+
+@pytest.mark.parametrize(("load", "outcome"), [(0.0, "attained"), (1.2, "detached")])
+def test_a_step_in_the_values_of_a_straight_side_holds_without_a_load_only(load: float, outcome: str) -> None:
+    # Rado: over a convex domain every minimal film attains its values. Serrin: no straight side under a load does.
+    mesh = Mesh.rectangle((0, 2), (0, 1), cells=(16, 8))
+    film = solve_dirichlet(mesh, density(load), lambda x, y: 1.0 * (x > 1.01))
+    assert film.outcome == outcome
+
+
+def test_where_there_is_no_room_for_a_finer_look_the_coarser_mesh_has_to_do(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(trace, "MOST", 0)
+    mesh, values = ring(48, 8), lifted(0.98 * LIMIT)
+    assert solve_dirichlet(mesh, boundary=values).outcome == "undecided"
+    assert solve_dirichlet(mesh.refined(), boundary=values).outcome == "attained"
 
 
 def test_the_relaxed_film_does_not_know_how_far_its_values_are() -> None:

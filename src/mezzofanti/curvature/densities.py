@@ -7,9 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from mezzofanti.curvature.clipping import clip, fan
-from mezzofanti.curvature.fields import Field, evaluate, finer_rule, gather, rule
+from mezzofanti.curvature.dual import dual_volumes
+from mezzofanti.curvature.fields import Constant, Field, evaluate, gather, rule
 from mezzofanti.curvature.locate import locate
 from mezzofanti.curvature.mesh import Floats, Integers, Mesh
+from mezzofanti.curvature.quadrature import Holds, hat_masses
 from mezzofanti.curvature.regions import Region, both, integral
 from mezzofanti.errors import ConfigurationError
 
@@ -18,7 +20,7 @@ __all__ = ["Atom", "Density"]
 
 @dataclass(frozen=True)
 class Density:
-    """f dx, integrated on each cell by a rule of degree 4 or more; where a region cuts a cell, by a finer one."""
+    """f dx, integrated on each cell by a rule of degree 4 or more, and on its pieces where f is steep there."""
 
     field: Field
     name: str
@@ -26,18 +28,26 @@ class Density:
     within: Region | None = None
 
     def load(self, mesh: Mesh) -> Floats:
-        shares, weights = rule(mesh.dimension)
-        if self.within is None:
-            return self._load(mesh, np.arange(len(mesh.triangles)), shares, weights)
-        lattice = np.vstack([np.eye(mesh.dimension + 1), shares])
-        at = np.einsum("qc,tcx->tqx", lattice, mesh.points[mesh.triangles])
-        held = self.within.holds(at.reshape(-1, mesh.dimension)).reshape(at.shape[:2])
-        whole, cut = np.flatnonzero(held.all(axis=1)), np.flatnonzero(held.any(axis=1) & ~held.all(axis=1))
-        inner = self._load(mesh, whole, shares, weights)
-        if mesh.dimension == 2 and self.within.box is not None:
-            touched = np.setdiff1d(np.arange(len(mesh.triangles)), whole)
-            return inner + self._load_of_pieces(mesh, touched, self.within.box)
-        return inner + self._load(mesh, cut, *finer_rule(mesh.dimension))
+        if mesh.dimension == 2 and self.within is not None and self.within.box is not None:
+            return self._load_in_box(mesh, self.within)
+        if self.within is None and isinstance(self.field, Constant):
+            return self.factor * self._field(mesh.points[:1]) * dual_volumes(mesh)
+        masses = self.factor * hat_masses(self._field, mesh.points[mesh.triangles], self._holds())
+        return gather(mesh.triangles.ravel(), masses, mesh)
+
+    def _load_in_box(self, mesh: Mesh, within: Region) -> Floats:
+        assert within.box is not None
+        held = within.holds(mesh.points)[mesh.triangles].all(axis=1)
+        whole, touched = np.flatnonzero(held), np.flatnonzero(~held)
+        masses = self.factor * hat_masses(self._field, mesh.points[mesh.triangles[whole]], self._holds())
+        inner = gather(mesh.triangles[whole].ravel(), masses, mesh)
+        return inner + self._load_of_pieces(mesh, touched, within.box)
+
+    def _field(self, at: Floats) -> Floats:
+        return evaluate(self.field, at, self.name)
+
+    def _holds(self) -> Holds | None:
+        return None if self.within is None else self.within.holds
 
     def _load_of_pieces(self, mesh: Mesh, cells: Integers, box: tuple[tuple[float, float], ...]) -> Floats:
         """Integrate over what the box leaves of triangles (T,): polygons, cut into triangles again."""
@@ -51,17 +61,12 @@ class Density:
         cells, (at_shares, weights) = cells[polygon], rule(2)
         shares_FQ3 = np.einsum("qv,fvc->fqc", at_shares, pieces)
         at = np.einsum("fqc,fcx->fqx", shares_FQ3, mesh.points[mesh.triangles[cells]])
-        values = evaluate(self.field, at.reshape(-1, 2), self.name).reshape(at.shape[:2])
+        values = self._values(at.reshape(-1, 2)).reshape(
+            at.shape[:2]
+        )  # The box may be but the extent of a region.
         areas = mesh.areas[cells] * np.abs(np.linalg.det(pieces))
         local = np.einsum("f,fq,q,fqc->fc", areas, values, weights, shares_FQ3)
         return self.factor * gather(mesh.triangles[cells].ravel(), local, mesh)
-
-    def _load(self, mesh: Mesh, cells: Integers, shares: Floats, weights: Floats) -> Floats:
-        corners = mesh.triangles[cells]
-        at = np.einsum("qc,tcx->tqx", shares, mesh.points[corners])
-        values = self._values(at.reshape(-1, mesh.dimension)).reshape(at.shape[:2])
-        local = mesh.areas[cells, None] * ((values * weights) @ shares)
-        return self.factor * gather(corners.ravel(), local, mesh)
 
     def _values(self, at: Floats) -> Floats:
         inside = np.ones(len(at), dtype=bool) if self.within is None else self.within.holds(at)

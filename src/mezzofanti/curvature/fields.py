@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -10,10 +11,10 @@ from numpy.typing import ArrayLike
 
 from mezzofanti.curvature.checking import place
 from mezzofanti.curvature.mesh import Floats, Integers, Mesh
-from mezzofanti.curvature.refinement import EDGES, children
+from mezzofanti.curvature.refinement import EDGES
 from mezzofanti.errors import ConfigurationError
 
-__all__ = ["Field", "as_field", "evaluate", "finer_rule", "gather", "name_of", "rule"]
+__all__ = ["Constant", "Field", "as_field", "evaluate", "gather", "name_of", "rule"]
 
 Field = Callable[..., ArrayLike]  # one array (P,) a coordinate, to (P,)
 
@@ -41,24 +42,6 @@ def rule(dimension: int) -> tuple[Floats, Floats]:
     return np.array(shares), np.repeat([orbits[0][1], orbits[1][1], 0.04254602077708146643], [4, 4, 6])
 
 
-@lru_cache
-def finer_rule(dimension: int) -> tuple[Floats, Floats]:
-    """Return the rule on the pieces of a simplex cut again and again, for functions that jump inside it."""
-    corners = np.eye(dimension + 1)
-    cells = np.arange(dimension + 1)[None]
-    for _ in range({1: 6, 2: 4, 3: 2}[dimension]):
-        ends = cells[:, EDGES[dimension]]
-        middles = corners[ends].mean(axis=2)
-        count = len(corners)
-        corners = np.vstack([corners, middles.reshape(-1, dimension + 1)])
-        cells = children(
-            cells, count + np.arange(middles.shape[0] * middles.shape[1]).reshape(ends.shape[:2])
-        )
-    shares, weights = rule(dimension)
-    fine = np.einsum("qc,kcx->kqx", shares, corners[cells]).reshape(-1, dimension + 1)
-    return fine, np.tile(weights, len(cells)) / len(cells)
-
-
 def evaluate(field: Field, at: Floats, name: str) -> Floats:
     """Return the field at the points (P, n) as (P,). Raises ConfigurationError where it is not finite."""
     values = np.broadcast_to(np.asarray(field(*at.T), dtype=np.float64), (len(at),))
@@ -70,12 +53,21 @@ def evaluate(field: Field, at: Floats, name: str) -> Floats:
     return values
 
 
+@dataclass(frozen=True)
+class Constant:
+    """A function with one value."""
+
+    value: float
+
+    def __call__(self, *at: Floats) -> Floats:
+        return np.full(np.shape(at[0]), self.value)
+
+
 def as_field(value: float | Field) -> Field:
     """Return a function, constant where a number was given."""
     if callable(value):
         return value
-    number = float(value)
-    return lambda *at: np.full(np.shape(at[0]), number)
+    return Constant(float(value))
 
 
 def name_of(value: float | Field) -> str:

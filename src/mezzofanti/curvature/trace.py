@@ -4,7 +4,8 @@ The relaxed film's distance from its values in L1, G = sum of m_i |u_i - phi_i|,
 trace that is not phi. If G is 0 on some mesh, the trace agrees. If a jump is larger than what one cell can hide
 (`Newton.left`), it does not. Between the two the mesh is refined, its boundary values carried along, and G is watched:
 where the film meets the boundary vertically, G falls like the root of the cell's size, by 2^(-1/2) a refinement, and
-faster where only places of no length are left; where the film detaches, G tends to a positive number. (Derived here.)
+faster where only places of no length are left, such as the inner corners of a hole; where the film detaches, G tends
+to a positive number. So a film whose G falls more slowly on the finest two meshes is detached. (Derived here.)
 """
 
 from __future__ import annotations
@@ -47,8 +48,8 @@ def ending(
 
 
 def _looked_at(newton: Newton, u: Floats, load: Measure, coarser: float | None) -> Outcome:
-    """Return what finer meshes say, or where there is room for none, the coarser one."""
-    gap = newton.gap(u)
+    """Return what finer meshes say, or where there is room for none, the coarser one: it may not suffice."""
+    before, gap = np.inf, newton.gap(u)
     if 4 * len(u) > MOST:
         return "attained" if coarser is not None and gap <= VANISHES * coarser else "undecided"
     for _ in range(LOOKS):
@@ -63,7 +64,7 @@ def _looked_at(newton: Newton, u: Floats, load: Measure, coarser: float | None) 
         if newton.left(u).any():
             return "detached"
         before, gap = gap, newton.gap(u)
-    return "attained" if gap <= VANISHES * before else "undecided"
+    return "attained" if gap <= VANISHES * before else "detached"
 
 
 def _on_finer(newton: Newton, u: Floats, load: Measure) -> tuple[Newton, Floats]:
