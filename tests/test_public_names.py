@@ -85,3 +85,11 @@ def test_every_room_is_listed(repository: Path) -> None:
     folder = repository / "src" / "mezzofanti"
     rooms = {path.parent.name for path in folder.glob("*/__init__.py")}
     assert {f"mezzofanti.{room}" for room in rooms} <= set(PUBLIC)
+
+
+def test_a_lazy_package_names_what_it_has_not() -> None:
+    import mezzofanti.report
+
+    with pytest.raises(AttributeError, match=r"'mezzofanti.report' has no attribute 'write_repot'"):
+        mezzofanti.report.write_repot  # noqa: B018
+    assert {"write_report", "__doc__"} <= set(dir(mezzofanti.report))

@@ -13,8 +13,9 @@ their rooms: `mezzofanti.corpus`, `mezzofanti.adapters`, `mezzofanti.continual`,
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
+
+from mezzofanti.lazy import lazy
 
 if TYPE_CHECKING:
     from mezzofanti.adapters import MaloraConfig, MoloraConfig
@@ -73,15 +74,12 @@ __all__ = [
 ]
 
 
+_lazily, __dir__ = lazy(__name__, _HOMES)
+
+
 def __getattr__(name: str) -> Any:
     if name == "__version__":
         from importlib.metadata import version
 
         return version("mezzofanti")
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return _lazily(name)

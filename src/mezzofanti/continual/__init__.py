@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from mezzofanti.lazy import lazy
 
 if TYPE_CHECKING:
     from mezzofanti.continual.learner import Learner
@@ -24,7 +25,7 @@ __all__ = [
     "TrainingSettings",
 ]
 
-_MODULES = {
+_HOMES = {
     "AccuracyMatrix": "metrics",
     "AdapterSettings": "settings",
     "Learner": "learner",
@@ -35,8 +36,4 @@ _MODULES = {
     "TrainingSettings": "settings",
 }
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
+__getattr__, __dir__ = lazy(__name__, _HOMES)

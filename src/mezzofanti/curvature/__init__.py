@@ -12,8 +12,9 @@ Source: Q. Dai, N. S. Trudinger, X.-J. Wang, "The mean curvature measure", J. Eu
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING
+
+from mezzofanti.lazy import lazy
 
 if TYPE_CHECKING:
     from mezzofanti.curvature import exact
@@ -81,6 +82,7 @@ _HOMES = {
     "density": "measures",
     "draw_film": "plot",
     "error_indicator": "indicator",
+    "exact": "",
     "fit_mesh": "fitting",
     "flat_distance": "flat",
     "harnack_quotient": "harnack",
@@ -98,14 +100,4 @@ _HOMES = {
     "solve_problem": "problem",
 }
 
-
-def __getattr__(name: str) -> object:
-    if name == "exact":
-        return importlib.import_module(f"{__name__}.exact")
-    if name in _HOMES:
-        return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = lazy(__name__, _HOMES)

@@ -5,10 +5,10 @@ Names resolve on first use, so that naming a method in a recipe loads no torch.
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING, Any
 
 from mezzofanti.errors import ConfigurationError, nearest
+from mezzofanti.lazy import lazy
 
 if TYPE_CHECKING:
     from mezzofanti.continual.methods.base import Method
@@ -21,12 +21,9 @@ __all__ = ["METHODS", "Joint", "Method", "RecurrentKIF", "Replay", "Sequential",
 
 METHODS = {"sequential": "Sequential", "replay": "Replay", "recurrent-kif": "RecurrentKIF", "joint": "Joint"}
 
+_HOMES = {"Method": "base", **{cls: key.replace("-", "_") for key, cls in METHODS.items()}}
 
-def __getattr__(name: str) -> Any:
-    modules = {"Method": "base", **{cls: key.replace("-", "_") for key, cls in METHODS.items()}}
-    if name not in modules:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{modules[name]}"), name)
+__getattr__, __dir__ = lazy(__name__, _HOMES)
 
 
 def create(settings: dict[str, Any]) -> Method:
