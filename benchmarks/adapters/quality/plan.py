@@ -7,7 +7,7 @@ hand or because its minutes are over, shows what there is.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -45,10 +45,13 @@ class Plan:
         try:
             self._search(study, contestants)
             self._pool(self._singles(study))
-            for seed in seeds:
-                repeated = self.setting.repeated
-                chosen = [name for name in contestants if seed == 0 or name in repeated]
-                self._pool([self._cell(study, name, name, seed) for name in chosen])
+            repeated = self.setting.repeated
+            self._pool(
+                self._cell(study, name, name, seed)
+                for seed in seeds
+                for name in contestants
+                if seed == 0 or name in repeated
+            )
         except OutOfTime:
             return False
         finally:
@@ -93,7 +96,7 @@ class Plan:
         rate = best_rate(self._scores(study, kin))
         return [Job("single", study, task, 0, rate) for task in self.setting.names(study)]
 
-    def _pool(self, jobs: Sequence[Job]) -> None:
+    def _pool(self, jobs: Iterable[Job]) -> None:
         with ThreadPoolExecutor(self.workers) as pool:
             for _ in pool.map(self._do, jobs):
                 self.write()
