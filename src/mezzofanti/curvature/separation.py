@@ -16,10 +16,10 @@ a surface in space, and neither a point nor, in space, an edge. Within r of what
 nearest nodes beyond, and the rest of the mass is singular.
 
 What this cannot tell, with r = 3 cells: a curve of a cell or two, which is called a density (in space a surface less
-than 8 across); the density about a crease's end, of a mass of the order of r; and a density that changes within r along
-a whole curve, which is called singular as long as it does: the rounded crease sqrt(x^2 + e^2) until 10 cells fit into e,
-|x|^(3/2) by a mass that falls like the root of the cell, a cone thrice as steep one way as the other along its long
-axis by a mass of the order of r.
+than 8 across); the density about a crease's end, of a mass of the order of r; and a density that changes within r
+along a whole curve, which is called singular as long as it does: the rounded crease sqrt(x^2 + e^2) until e is ten
+cells, |x|^(3/2) by a mass that falls like the root of the cell, a cone thrice as steep one way as the other along its
+long axis by a mass of the order of r.
 """
 
 from __future__ import annotations
