@@ -2,6 +2,8 @@
 
 vLLM is no dependency of the tests; its conditions are written down here as they stand in the sources of version 0.33.0
 (commit 4ba787ec9): vllm/lora/peft_helper.py, utils.py, lora_model.py and layers/base_linear.py, vllm/config/lora.py.
+Its own `PEFTHelper` and `LoRAModel` were run once on every folder of this file: they load the folds, all layers at
+scale 1, and refuse the wrong ones, except a missing half and a wrong shape, which loading does not look at.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ import torch
 from peft import get_peft_model
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
+from transformers import AutoModelForCausalLM
 
 from mezzofanti.adapters import MaloraConfig, fold
 from mezzofanti.adapters.folding.card import VLLM_RANKS, served_rank
@@ -73,19 +76,50 @@ def test_peft_loads_it_in_an_environment_without_this_package(
         torch.testing.assert_close(answer, expected, rtol=1e-5, atol=1e-5, msg=name)
 
 
+NOT_SET = (
+    *(
+        "modules_to_save",
+        "use_dora",
+        "lora_bias",
+        "alora_invocation_tokens",
+        "layer_replication",
+        "use_bdlora",
+    ),
+    *("use_qalora", "rank_pattern", "alpha_pattern", "use_rslora"),
+)
+"""What `PEFTHelper` refuses where it is set, or reads well since 0.33 only: versions before that (commit e745baf) had
+one scale for all layers, lora_alpha / r, and said nothing."""
+
+
 def _what_vllm_would_say(folder: Path, model: nn.Module, max_lora_rank: int) -> list[str]:
     """Every reason of vLLM's not to load the folder, or to serve something else than PEFT would."""
+    if not (folder / "adapter_model.safetensors").is_file():
+        return ["no tensors"]  # LoRAModel.from_local_checkpoint
     config = json.loads((folder / "adapter_config.json").read_text("utf-8"))
-    weights = load_file(folder / "adapter_model.safetensors")
-    layers = {name: module for name, module in model.named_modules() if isinstance(module, nn.Linear)}
-    false = ("modules_to_save", "use_dora", "lora_bias", "layer_replication", "use_bdlora", "use_qalora")
+    return _of_config(config, max_lora_rank) + _of_weights(
+        load_file(folder / "adapter_model.safetensors"), config.get("r", 0), model
+    )
+
+
+def _of_config(config: dict[str, Any], max_lora_rank: int) -> list[str]:
+    """PEFTHelper.from_dict, __post_init__, _validate_features and validate_legal; MaxLoRARanks."""
     said = [f"no {key}" for key in ("r", "lora_alpha", "target_modules") if config.get(key) is None]
-    said += [key for key in (*false, "alora_invocation_tokens") if config.get(key)]
+    said += [key for key in NOT_SET if config.get(key)]
     said += ["init_lora_weights"] if config.get("init_lora_weights", True) is not True else []
     said += ["bias"] if config.get("bias", "none") != "none" else []
-    said += ["max_lora_rank"] if max_lora_rank not in VLLM_RANKS or config["r"] > max_lora_rank else []
-    # earlier versions (commit e745baf) do not read these: one scale, lora_alpha / r, for all layers
-    said += [key for key in ("rank_pattern", "alpha_pattern", "use_rslora") if config.get(key)]
+    rank = config.get("r", 0)
+    return said + (
+        ["max_lora_rank"] if max_lora_rank not in VLLM_RANKS or not 0 < rank <= max_lora_rank else []
+    )
+
+
+def _of_weights(weights: dict[str, Tensor], rank: int, model: nn.Module) -> list[str]:
+    """parse_fine_tuned_lora_name, check_unexpected_modules and BaseLinearLayerWithLoRA.set_lora.
+
+    Stricter than vLLM, which knows a module by its last name, and leaves out weights under a `base_layer` in silence.
+    """
+    layers = {name: module for name, module in model.named_modules() if isinstance(module, nn.Linear)}
+    said = []
     for key, weight in weights.items():
         parsed = re.fullmatch(r"base_model\.model\.(.+)\.lora_([AB])\.weight", key)
         if parsed is None:
@@ -93,7 +127,7 @@ def _what_vllm_would_say(folder: Path, model: nn.Module, max_lora_rank: int) -> 
         elif parsed[1] not in layers:
             said.append(f"unexpected module {parsed[1]}")
         else:
-            layer, rank = layers[parsed[1]], config["r"]
+            layer = layers[parsed[1]]
             shape = (rank, layer.in_features) if parsed[2] == "A" else (layer.out_features, rank)
             said += [f"shape of {key}"] if weight.shape != shape else []
     halves = {half: {k.split(f".lora_{half}.")[0] for k in weights if f".lora_{half}." in k} for half in "AB"}
@@ -101,8 +135,6 @@ def _what_vllm_would_say(folder: Path, model: nn.Module, max_lora_rank: int) -> 
 
 
 def test_vllms_checks_hold(folder: Path, tiny_base: Path) -> None:
-    from transformers import AutoModelForCausalLM
-
     model = AutoModelForCausalLM.from_pretrained(tiny_base)
     assert _what_vllm_would_say(folder, model, served_rank(6)) == []
     assert {path.name for path in folder.iterdir()} == {
@@ -112,27 +144,71 @@ def test_vllms_checks_hold(folder: Path, tiny_base: Path) -> None:
     }
 
 
-def test_the_checks_can_fail(adapted: Any, tiny_base: Path, tmp_path: Path, folder: Path) -> None:
-    from transformers import AutoModelForCausalLM
+WRONG_CONFIG: list[tuple[dict[str, Any], str]] = [
+    ({"r": None}, "no r"),
+    ({"lora_alpha": None}, "no lora_alpha"),
+    ({"target_modules": None}, "no target_modules"),
+    ({"r": 0}, "max_lora_rank"),
+    ({"r": 9}, "max_lora_rank"),
+    ({"modules_to_save": ["lm_head"]}, "modules_to_save"),
+    ({"use_dora": True}, "use_dora"),
+    ({"lora_bias": True}, "lora_bias"),
+    ({"bias": "all"}, "bias"),
+    ({"init_lora_weights": "pissa"}, "init_lora_weights"),
+    ({"alora_invocation_tokens": [1]}, "alora_invocation_tokens"),
+    ({"layer_replication": [[0, 2]]}, "layer_replication"),
+    ({"use_bdlora": {"nblocks": 2}}, "use_bdlora"),
+    ({"use_qalora": True}, "use_qalora"),
+    ({"rank_pattern": {"q_proj": 0}}, "rank_pattern"),
+]
+"""What vLLM 0.33.0 refuses of an adapter_config.json at a served rank of 8, and what is said here; None is absent."""
 
+FIRST = "base_model.model.model.layers.0.self_attn.q_proj"
+WRONG_WEIGHTS = [
+    ("lora_magnitude_vector.weight", "unsupported LoRA weight"),
+    ("lora_B.bias", "unsupported LoRA weight"),
+    ("malora_B", "unsupported LoRA weight"),
+]
+"""Names that vLLM 0.33.0 refuses in an adapter_model.safetensors, after the name of a layer."""
+
+
+@pytest.mark.parametrize(("wrong", "words"), WRONG_CONFIG)
+def test_a_wrong_config_is_seen(folder: Path, tiny_base: Path, wrong: dict[str, Any], words: str) -> None:
+    path = folder / "adapter_config.json"
+    config = {**json.loads(path.read_text("utf-8")), **wrong}
+    path.write_text(json.dumps({key: value for key, value in config.items() if value is not None}))
+    assert words in _what_vllm_would_say(folder, AutoModelForCausalLM.from_pretrained(tiny_base), 8)
+
+
+@pytest.mark.parametrize(("name", "words"), WRONG_WEIGHTS)
+def test_a_wrong_weight_is_seen(folder: Path, tiny_base: Path, name: str, words: str) -> None:
+    path = folder / "adapter_model.safetensors"
+    save_file({**load_file(path), f"{FIRST}.{name}": torch.zeros(6)}, path)
+    said = _what_vllm_would_say(folder, AutoModelForCausalLM.from_pretrained(tiny_base), 8)
+    assert said == [f"{words} {FIRST}.{name}"]
+
+
+def test_modules_shapes_and_halves_are_seen(adapted: Any, folder: Path, tiny_base: Path) -> None:
     model = AutoModelForCausalLM.from_pretrained(tiny_base)
-    adapted.save_pretrained(tmp_path / "routed")
-    said = _what_vllm_would_say(tmp_path / "routed", model, 16)
-    assert sum(word.startswith("unsupported LoRA weight") for word in said) == 24
-    assert _what_vllm_would_say(folder, model, 1) == ["max_lora_rank"]
-    config = json.loads((folder / "adapter_config.json").read_text("utf-8"))
-    wrong = {"r": 4, "use_dora": True, "modules_to_save": ["lm_head"], "rank_pattern": {"q_proj": 2}}
-    (folder / "adapter_config.json").write_text(json.dumps({**config, **wrong}))
+    path = folder / "adapter_model.safetensors"
+    weights = load_file(path)
+    save_file({name.replace("q_proj", "query_proj"): weight for name, weight in weights.items()}, path)
     said = _what_vllm_would_say(folder, model, 8)
-    assert said[:3] == ["modules_to_save", "use_dora", "rank_pattern"]
-    assert sum(word.startswith("shape of") for word in said) == 12
+    assert said == [f"unexpected module model.layers.{n}.self_attn.query_proj" for n in (0, 0, 1, 1)]
+    save_file({name: weight for name, weight in weights.items() if name != f"{FIRST}.lora_B.weight"}, path)
+    assert _what_vllm_would_say(folder, model, 8) == ["an A without its B"]
+    save_file({**weights, f"{FIRST}.lora_A.weight": torch.zeros(6, 47)}, path)
+    assert _what_vllm_would_say(folder, model, 8) == [f"shape of {FIRST}.lora_A.weight"]
+    path.unlink()
+    assert _what_vllm_would_say(folder, model, 8) == ["no tensors"]
+    adapted.save_pretrained(folder)
+    said = _what_vllm_would_say(folder, model, 16)
+    assert sum(word.startswith("unsupported LoRA weight") for word in said) == 24
 
 
 def test_layers_of_unlike_rank_and_scale_need_no_pattern(
     tiny_model: Any, tiny_base: Path, small: dict[str, Any], tmp_path: Path
 ) -> None:
-    from transformers import AutoModelForCausalLM
-
     patterns = {"rank_pattern": {"q_proj": 2}, "alpha_pattern": {"v_proj": 16}}
     model = get_peft_model(tiny_model, MaloraConfig(**small, **patterns, init_malora_weights=False))
     folder = fold(model, gates=GATES).save(tmp_path / "patterns")
