@@ -107,6 +107,23 @@ def test_mistakes_name_the_module(tiny_model: Any, small: dict[str, Any]) -> Non
         get_peft_model(tiny_model, MaloraConfig(**{**small, "target_modules": ["input_layernorm"]}))
 
 
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"layers_to_transform": [2]}, "MaloraConfig: .*there: layers_to_transform counts from 0"),
+        (
+            {"target_modules": ["norm"]},
+            "MaloraConfig: target_modules: model.norm is a LlamaRMSNorm, .*exclude_modules",
+        ),
+    ],
+)
+def test_what_is_meant_and_cannot_be_adapted_is_named(
+    tiny_model: Any, small: dict[str, Any], wrong: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=words):
+        get_peft_model(tiny_model, MaloraConfig(**{**small, **wrong}))
+
+
 def test_a_routed_adapter_is_not_merged(adapted: Any, tokens: Tensor) -> None:
     before = adapted(tokens).logits
     for merge in (adapted.merge_and_unload, adapted.merge_adapter, adapted.base_model.merge_adapter):
