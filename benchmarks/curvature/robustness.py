@@ -52,6 +52,7 @@ def summary(measured: dict[str, Any]) -> dict[str, Any]:
     """Return totals."""
     keys = ("problems", "right", "to_refuse", "refused_rightly", "refused_wrongly", "tracebacks", "radial")
     totals: dict[str, Any] = {key: sum(chunk[key] for chunk in measured.values()) for key in keys}
+    totals["refused_with_proof"] = sum(chunk.get("refused_with_proof", 0) for chunk in measured.values())
     totals["radial_right"] = sum(chunk["right"] for chunk in measured.values() if chunk["radial"])
     outcomes: Counter[str] = Counter()
     for chunk in measured.values():
@@ -88,6 +89,7 @@ def _chunk(kind: str, numbers: range, workers: int) -> dict[str, Any]:
         "to_refuse": sum(end["share"] > 1 for end in ends),
         "refused_rightly": sum(end["share"] > 1 and end["outcome"] == "refused" for end in ends),
         "refused_wrongly": sum(end["share"] < 1 and end["outcome"] == "refused" for end in ends),
+        "refused_with_proof": sum(end.get("proven", False) for end in ends),
         "tracebacks": sum(end["outcome"] == "traceback" for end in ends),
         "outcomes": dict(Counter(end["outcome"] for end in ends)),
         "seconds": time.perf_counter() - started,
@@ -109,6 +111,7 @@ def _end(problem: Problem) -> dict[str, Any]:
         film = solve_dirichlet(problem.mesh, problem.load, problem.boundary)
     except InadmissibleLoad as refusal:
         end |= {"outcome": "refused", "critical": float(refusal.value), "right": problem.share > 1}
+        end |= {"proven": refusal.worst_set is not None and refusal.worst_set.ratio < 1}
     except MezzofantiError as error:
         end |= {"outcome": "not found", "said": str(error), "right": False}
     except Exception:

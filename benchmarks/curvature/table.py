@@ -108,6 +108,7 @@ def _robustness(found: dict[str, Any]) -> Iterator[str]:
         "to_refuse",
         "refused_rightly",
         "refused_wrongly",
+        "refused_with_proof",
         "tracebacks",
     )
     yield from _rows([name.replace("_", " ") for name in shown], [[str(totals[name]) for name in shown]])

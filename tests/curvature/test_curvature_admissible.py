@@ -12,7 +12,9 @@ from scipy.spatial import ConvexHull, HalfspaceIntersection
 from mezzofanti.curvature import InadmissibleLoad, Mesh, critical_load, density, on_curve, solve_dirichlet
 from mezzofanti.curvature.admission import admit
 from mezzofanti.curvature.crouzeix import SideFunctions, side_load
+from mezzofanti.curvature.fields import Field
 from mezzofanti.curvature.norms import least_sum
+from mezzofanti.curvature.polygons import inside_polygon
 from mezzofanti.errors import ConfigurationError
 
 SQUARE = 2 + np.sqrt(np.pi)
@@ -120,6 +122,82 @@ def test_a_mixed_load_is_carried_to_its_radial_limit() -> None:
     found = critical_load(mesh, density(1.0) + on_curve(ring, 0.5, closed=True))
     at_ring, at_rim = 0.5 / 2 + 1 / (4 * 0.5), 1 / 2 + 1 / 4
     assert found.value == pytest.approx(1 / max(at_ring, at_rim), rel=0.01)
+
+
+def area_inside(outline: np.ndarray, field: Field, count: int = 900) -> float:
+    """The integral over a polygon, by counting points."""
+    low, high = outline.min(axis=0), outline.max(axis=0)
+    axes = [low[k] + (np.arange(count) + 0.5) / count * (high[k] - low[k]) for k in range(2)]
+    at = np.stack([x.ravel() for x in np.meshgrid(*axes)], axis=1)
+    held = inside_polygon(at, outline)
+    return float(np.sum(np.asarray(field(*at[held].T))) * np.prod((high - low) / count))
+
+
+def test_the_worst_set_of_a_narrow_bump_has_the_mass_of_its_polygon() -> None:
+    def bump(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        return np.exp(-((x - 0.43) ** 2 + (y - 0.52) ** 2) / 0.2**2)
+
+    region = critical_load(l_shape(3), density(bump)).worst_set
+    assert region is not None
+    (outline,) = region.outline
+    following = np.roll(outline, -1, axis=0)
+    assert np.linalg.norm(following - outline, axis=1).sum() == pytest.approx(region.perimeter)
+    assert region.mass == pytest.approx(area_inside(outline, bump), rel=1e-3)
+
+
+def test_a_film_of_few_cells_is_weighed_on_more_until_a_region_proves_that_it_is_too_heavy() -> None:
+    def bump(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        return 40 * np.exp(-((x - 0.43) ** 2 + (y - 0.52) ** 2) / 0.1**2)
+
+    mesh = Mesh.rectangle(cells=4)
+    limit = critical_load(mesh.refined(4), density(bump)).upper
+    with pytest.raises(InadmissibleLoad) as caught:
+        solve_dirichlet(mesh, 1.03 * limit * density(bump))
+    assert caught.value.worst_set is not None
+    assert caught.value.worst_set.ratio < 1
+    assert solve_dirichlet(mesh, 0.96 * limit * density(bump)).outcome in ("attained", "detached")
+
+
+@pytest.mark.parametrize("width", [0.1, 0.2, 0.5])
+def test_the_lower_bound_of_a_bump_is_one_on_any_mesh(width: float) -> None:
+    # Averaged over the cells of a coarse mesh, a bump looks lighter than it is.
+    bump = density(lambda x, y: np.exp(-((x - 0.43) ** 2 + (y - 0.52) ** 2) / width**2))
+    least = critical_load(Mesh.rectangle(cells=48), bump).upper
+    bounds = [critical_load(Mesh.rectangle(cells=cells), bump) for cells in (4, 16)]
+    assert all(bound.proven and not bound.even for bound in bounds)
+    assert bounds[0].lower < bounds[1].lower <= least
+    assert bounds[0].lower <= least
+    if width == 0.1:
+        assert bounds[0].value > least  # the averaged load's own bound would be none
+
+
+def test_what_averaging_hides_is_of_second_order_in_the_cells_size() -> None:
+    slack = [
+        side_load(SideFunctions(Mesh.rectangle(cells=cells)), density(lambda x, y: 1 + x * y)).slack.max()
+        for cells in (8, 16)
+    ]
+    assert 3.5 < slack[0] / slack[1] < 4.5
+
+
+def test_nothing_is_proven_for_a_density_without_bound_or_a_wire_across_cells() -> None:
+    mesh = Mesh.rectangle(cells=6)
+    assert not critical_load(mesh, density(lambda x, y: 1 / np.hypot(x, y))).proven
+    narrow = [
+        (0.2 + 0.02 * k, 0.3 + 0.4 * (k % 2)) for k in range(6)
+    ]  # No mesh of such cells can be fitted to it.
+    assert not critical_load(mesh, on_curve(narrow, 0.3)).proven
+    assert critical_load(mesh, on_curve([(0.5, 0.0), (0.5, 1.0)], 1.0)).proven
+
+
+@pytest.mark.parametrize("number", [2, 3])
+def test_bounds_meet_in_few_linear_systems(number: int) -> None:
+    # Newton's own fluxes run past length 1 where many regions are nearly as bad: those kept inside do not.
+    mesh = Mesh.rectangle((-1, 1), (-1, 1), cells=2 ** (number + 2))
+    functions = SideFunctions(mesh)
+    load = side_load(functions, density(lambda x, y: np.exp(-(x**2 + y**2) / 0.2**2)))
+    *_, last = least_sum(functions.blocks(), load.vector, np.ones(functions.count), 1e-4)
+    assert last.gap < 1e-4
+    assert last.longest <= 1 + 1e-9
 
 
 def test_lambda_scales_with_the_load_and_the_domain() -> None:

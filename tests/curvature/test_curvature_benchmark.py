@@ -56,6 +56,21 @@ def test_a_radial_problem_knows_its_film_and_its_critical_load(number: int) -> N
     assert critical_load(problem.mesh, problem.load).value == pytest.approx(1 / problem.share, rel=0.02)
 
 
+@pytest.mark.parametrize("number", [107, 182])
+def test_films_under_thin_annuli_and_rings_near_the_rim_are_right(number: int) -> None:
+    # An annulus a fifth of a cell wide; a ring that runs between two lines of the disc's mesh.
+    end = robustness._drawn_and_solved("radial", number)
+    assert end["right"], end
+
+
+def test_the_reference_for_a_bump_on_few_cells_is_below_what_a_region_proves() -> None:
+    problem = problems.general_problem(198, over=False)
+    assert len(problem.mesh.points) == 81
+    found = critical_load(problem.mesh.refined(2), problem.load)
+    assert 1 <= 1 / problem.share <= found.upper
+    assert robustness._end(problem)["right"]
+
+
 def test_problems_are_small_and_the_same_each_time() -> None:
     for number in (0, 3):
         one, other = (problems.general_problem(number, over=number == 0) for _ in range(2))

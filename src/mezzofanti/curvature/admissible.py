@@ -40,9 +40,10 @@ class CriticalLoad:
     """lambda*, as a multiple of the load that was asked about; below 1 that load itself is too much.
 
     value: the best estimate, within [lower, upper]. upper: perimeter over mass of `worst_set`. lower: from `flux`
-    (T, n), the mean on each cell of the flux that proves it. proven: lower is a proof, since the load is constant
-    on each cell and side; otherwise it is one for the load averaged over them. potential (N,): 1 on the worst set,
-    0 off it.
+    (T, n), the mean on each cell of the flux that proves it for the load averaged over cells, less what averaging a
+    density can hide. proven: lower is a proof, up to the density's range having been seen; it is none where curves run
+    across cells. even: the load is constant on each cell and side, so that nothing was averaged. potential (N,): 1 on
+    the worst set, 0 off it.
     """
 
     mesh: Mesh
@@ -55,6 +56,7 @@ class CriticalLoad:
     potential: Floats
     flux: Floats
     iterations: int
+    even: bool = True
 
     @property
     def interval(self) -> tuple[float, float]:
@@ -93,19 +95,19 @@ def glance(mesh: Mesh, measure: Measure, enough: float, margin: float) -> tuple[
 
     The first flux costs one linear system and is the least in L2 with that divergence: exact for a constant load on a
     disc. A bound that is not a proof must exceed `margin` times as much, and more where curves run across cells.
-    Where none does, the last estimate of lambda* over the square of the margin stands in for one. The measure must
-    not be negative.
+    Where none does, the last estimate of lambda* over the square of the margin stands in for one, less what averaging
+    can hide: on a few cells that may be most of it. The measure must not be negative.
     """
     functions, load, mesh = _seen(mesh, measure)
     if not load.vector.sum() > 0:
         return np.inf, True
     across = (load.in_cells - load.spread).sum() > ACROSS * (load.in_cells.sum() + load.on_sides.sum())
-    needed = 1.0 if load.exact else margin + (ROUGH_MARGIN if across else 0.0)
+    needed = 1.0 if load.bounded else margin + (ROUGH_MARGIN if across else 0.0)
     for iterate in least_sum(functions.blocks(), load.vector, _start(functions), ROUGH):
         bound = _lower_bound(functions, load, iterate)
         if bound > enough * needed:
-            return bound, load.exact
-    return iterate.estimate / max(margin, needed) ** 2, False
+            return bound, load.bounded
+    return load.surely(iterate.estimate / max(margin, needed) ** 2), False
 
 
 def _seen(mesh: Mesh, measure: Measure) -> tuple[SideFunctions, SideLoad, Mesh]:
@@ -126,13 +128,16 @@ def _start(functions: SideFunctions) -> Floats:
 
 
 def _lower_bound(functions: SideFunctions, load: SideLoad, iterate: Iterate) -> float:
-    """Return lambda / max |g| for the flux with mean -g_T and divergence lambda f_T, which is longest at corners."""
+    """Return lambda / max |g| for the flux with mean -g_T and divergence lambda f_T, which is longest at corners.
+
+    That is a bound for the averaged load; what it is for the load itself is returned.
+    """
     mesh = functions.mesh
     density = load.in_cells / mesh.areas
     reach = mesh.points[mesh.triangles] - mesh.points[mesh.triangles].mean(axis=1, keepdims=True)
     bend = iterate.multiplier / functions.dimension * density
     at_corners = iterate.fluxes[0][:, None] - bend[:, None, None] * reach
-    return float(iterate.multiplier / np.linalg.norm(at_corners, axis=2).max())
+    return load.surely(float(iterate.multiplier / np.linalg.norm(at_corners, axis=2).max()))
 
 
 def _result(
@@ -148,29 +153,30 @@ def _result(
     potential = np.maximum(functions.at_nodes(last.v), 0.0)
     region = _worst(functions, measure, load, potential)
     upper = region.ratio if region is not None else last.value
-    value = _estimate(last.estimate, lower, upper, proven=load.exact)
+    value = _estimate(last.estimate, lower, upper, load)
     return CriticalLoad(
         mesh,
         measure,
         value,
         min(lower, value),
         upper,
-        load.exact,
+        load.bounded,
         region,
         potential / potential.max(),
         -best.fluxes[0] / best.longest,
         number,
+        load.exact,
     )
 
 
-def _estimate(multiplier: float, lower: float, upper: float, *, proven: bool) -> float:
+def _estimate(multiplier: float, lower: float, upper: float, load: SideLoad) -> float:
     """The dual's lambda errs to below (a mixed load, by 0.2 of the mesh size), the best region's ratio to above.
 
     Their mean is taken, but no more than half a per cent above the first (three where the load was averaged over
     cells): where few cells make the worst set, no region of the mesh comes near it.
     """
-    most = multiplier * (TRUSTED if proven else LESS_TRUSTED)
-    return float(np.clip(min((multiplier + upper) / 2, most), lower if proven else 0.0, upper))
+    most = multiplier * (TRUSTED if load.exact else LESS_TRUSTED)
+    return float(np.clip(min((multiplier + upper) / 2, most), lower if load.bounded else 0.0, upper))
 
 
 def _worst(functions: SideFunctions, measure: Measure, load: SideLoad, potential: Floats) -> Region | None:

@@ -63,11 +63,18 @@ def admit(mesh: Mesh, measure: Measure) -> Admission:
 
 
 def weigh(mesh: Mesh, measure: Measure) -> CriticalLoad:
-    """Return the critical load on the mesh of the same domain that has some thousand nodes."""
+    """Return the critical load on the mesh of the same domain that has some thousand nodes.
+
+    Where the estimate says that the load is too much and no region proves it yet, finer meshes are asked for one.
+    """
     level = _level(mesh, MOST)
     while len(level.points) < FEWEST:
         level = level.refined()
-    return critical_load(level, measure)
+    critical = critical_load(level, measure)
+    while critical.value < 1 <= critical.upper and 2**mesh.dimension * len(level.points) <= MOST:
+        level = level.refined()
+        critical = critical_load(level, measure)
+    return critical
 
 
 def overload(mesh: Mesh, measure: Measure, fall: Floats, symptom: str) -> SolverError:
@@ -86,7 +93,7 @@ def overload(mesh: Mesh, measure: Measure, fall: Floats, symptom: str) -> Solver
 
 def _too_much(critical: CriticalLoad) -> bool:
     """A region proves it, or the best estimate says so; an estimate for an averaged load must be below by a margin."""
-    return critical.upper < 1 or critical.value < (1.0 if critical.proven else 1 / MARGIN)
+    return critical.upper < 1 or critical.value < (1.0 if critical.even else 1 / MARGIN)
 
 
 def _hulls(mesh: Mesh, measure: Measure) -> list[Region]:

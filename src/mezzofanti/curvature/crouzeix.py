@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mezzofanti.curvature.crossing import cut_by_mesh
-from mezzofanti.curvature.measures import Curve, Measure, Part, evaluate, gather
+from mezzofanti.curvature.measures import Curve, Density, Measure, Part, evaluate, gather
 from mezzofanti.curvature.mesh import Floats, Integers, Mesh
 from mezzofanti.curvature.norms import Block
 
@@ -84,13 +84,27 @@ class SideFunctions:
 
 @dataclass(frozen=True, eq=False)
 class SideLoad:
-    """A measure as masses inside cells (T,) and on sides (F,). `exact`: it is constant on each, so nothing was lost."""
+    """A measure as masses inside cells (T,) and on sides (F,). `exact`: it is constant on each, so nothing was lost.
+
+    slack (T,): osc_T f diam(T) / 4 for what is a density f. The mass of any region E differs from that of the averaged
+    load by at most the largest of them times perimeter(E), because the integral of f - f_T over a part A of a convex T
+    is at most (osc_T f / 2) |1_A - mean|_1, and that norm at most diam(T) / 2 times the perimeter of A inside T
+    (G. Acosta and R. G. Duran, "An optimal Poincare inequality in L1 for convex domains", 2004). bounded: all that was
+    averaged is such a density. The mass of a curve across cells has no such bound that tends to 0 with them: a thin
+    region about it holds all of that mass and next to nothing of the average.
+    """
 
     spread: Floats  # (T,) masses in cells that are not those of curves
     in_cells: Floats
     on_sides: Floats
     vector: Floats  # its integrals (F,) against the side functions
     exact: bool
+    slack: Floats
+    bounded: bool
+
+    def surely(self, bound: float) -> float:
+        """Return what a lower bound of the averaged load's lambda* is for the load itself, as far as it is bounded."""
+        return 1 / (1 / bound + float(self.slack.max())) if bound > 0 else 0.0
 
     def __add__(self, other: SideLoad) -> SideLoad:
         return SideLoad(
@@ -99,13 +113,15 @@ class SideLoad:
             self.on_sides + other.on_sides,
             self.vector + other.vector,
             self.exact and other.exact,
+            self.slack + other.slack,
+            self.bounded and other.bounded,
         )
 
 
 def side_load(functions: SideFunctions, measure: Measure) -> SideLoad:
     """Return the measure's load on the side functions. Raises what `measure.load` raises."""
     cells, sides = np.zeros(len(functions.mesh.triangles)), np.zeros(functions.count)
-    total = SideLoad(cells, cells, sides, np.zeros(functions.count), exact=True)
+    total = SideLoad(cells, cells, sides, np.zeros(functions.count), True, cells, True)
     for part in measure.parts:
         if isinstance(part, Curve) and functions.dimension == 2:
             total += _curve_load(functions, part)
@@ -120,7 +136,18 @@ def _cell_load(functions: SideFunctions, part: Part) -> SideLoad:
     uneven = np.abs(moments - mass[:, None] / moments.shape[1]).sum()
     vector = _evenly(functions, mass)
     exact = bool(uneven <= LOST * np.abs(moments).sum())
-    return SideLoad(mass, mass, np.zeros(functions.count), vector, exact)
+    slack = np.zeros(len(mass))
+    if not exact and isinstance(part, Density):
+        corners = functions.mesh.points[functions.mesh.triangles]
+        slack = part.oscillation(corners) * _diameters(corners) / 4
+    bounded = exact or (isinstance(part, Density) and bool(np.isfinite(slack).all()))
+    slack = np.where(np.isfinite(slack), slack, 0.0)
+    return SideLoad(mass, mass, np.zeros(functions.count), vector, exact, slack, bounded)
+
+
+def _diameters(corners: Floats) -> Floats:
+    """Return the longest edge (T,) of simplices (T, n + 1, n)."""
+    return np.asarray(np.linalg.norm(corners[:, :, None] - corners[:, None], axis=3).max(axis=(1, 2)))
 
 
 def _moments(mesh: Mesh, part: Part) -> Floats:
@@ -164,7 +191,8 @@ def _curve_load(functions: SideFunctions, curve: Curve) -> SideLoad:
     evenly = np.abs(weights - (on_sides / functions.sizes)[side][:, None]).max(axis=1) * length
     exact = bool(near.max() <= ON_SIDE and evenly.sum() <= LOST * np.abs(mass).sum())
     vector = on_sides + _evenly(functions, in_cells)
-    return SideLoad(np.zeros(len(functions.sides)), in_cells, on_sides, vector, exact)
+    nothing = np.zeros(len(functions.sides))
+    return SideLoad(nothing, in_cells, on_sides, vector, exact, nothing, exact)
 
 
 def _evenly(functions: SideFunctions, in_cells: Floats) -> Floats:

@@ -11,7 +11,7 @@ from mezzofanti.curvature.dual import dual_volumes
 from mezzofanti.curvature.fields import Constant, Field, evaluate, gather, rule
 from mezzofanti.curvature.locate import locate
 from mezzofanti.curvature.mesh import Floats, Integers, Mesh
-from mezzofanti.curvature.quadrature import Holds, hat_masses
+from mezzofanti.curvature.quadrature import Holds, halved, hat_masses
 from mezzofanti.curvature.regions import Region, both, integral
 from mezzofanti.errors import ConfigurationError
 
@@ -34,6 +34,32 @@ class Density:
             return self.factor * self._field(mesh.points[:1]) * dual_volumes(mesh)
         masses = self.factor * hat_masses(self._field, mesh.points[mesh.triangles], self._holds())
         return gather(mesh.triangles.ravel(), masses, mesh)
+
+    def masses_of(self, simplices: Floats) -> Floats:
+        """Return the mass (T,) in each simplex, given by corners (T, n + 1, n), which need not be a mesh's cells."""
+        masses = hat_masses(self._field, simplices, self._holds())
+        return np.asarray(self.factor * masses.sum(axis=1), dtype=np.float64)
+
+    def oscillation(self, simplices: Floats) -> Floats:
+        """Return by how much the density varies (T,) over each simplex (T, n + 1, n), seen at its corners and inside.
+
+        Infinite where it is not finite.
+        """
+        dimension = simplices.shape[2]
+        pieces = halved(np.eye(dimension + 1)[None])
+        seen = np.vstack(
+            [pieces.reshape(-1, dimension + 1), (rule(dimension)[0] @ pieces).reshape(-1, dimension + 1)]
+        )
+        at = (seen @ simplices).reshape(-1, dimension)
+        with np.errstate(all="ignore"):
+            values = np.broadcast_to(np.asarray(self.field(*at.T), dtype=np.float64), (len(at),))
+        if self.within is not None:
+            values = np.where(self.within.holds(at), values, 0.0)
+        values = values.reshape(len(simplices), -1)
+        finite = np.isfinite(values)
+        known = np.where(finite, values, 0.0)
+        range_T = np.where(finite.all(axis=1), known.max(axis=1) - known.min(axis=1), np.inf)
+        return np.asarray(abs(self.factor) * range_T, dtype=np.float64)
 
     def _load_in_box(self, mesh: Mesh, within: Region) -> Floats:
         assert within.box is not None

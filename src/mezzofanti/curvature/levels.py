@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 from scipy import sparse
 from scipy.spatial import ConvexHull, cKDTree
 
+from mezzofanti.curvature.clipping import clip, fan
 from mezzofanti.curvature.crossing import cut_by_mesh
+from mezzofanti.curvature.densities import Density
 from mezzofanti.curvature.measures import Curve, Measure
 from mezzofanti.curvature.mesh import Floats, Integers, Mesh
 
@@ -24,7 +26,8 @@ SWEEPS = 4
 class Region:
     """A polygonal region E. nodes: mesh nodes in it. outline: closed lines (K, 2), first point not repeated.
 
-    mass: at least so much lies in it.
+    mass: at least so much lies in it. In the plane, densities and curves are integrated over the polygon itself, so
+    the ratio proves what it says, up to quadrature.
     """
 
     mesh: Mesh
@@ -102,7 +105,8 @@ def _smoothings(mesh: Mesh, v: Floats) -> Iterator[Floats]:
 def best_region(mesh: Mesh, measure: Measure, spread: Floats, v: Floats) -> Region | None:
     """Return the level region of v (N,), or of v smoothed, with the least perimeter for its mass.
 
-    spread (T,): the masses that lie in triangles; those of curves are cut exactly. Over a convex domain the convex
+    spread (T,): the masses that lie in triangles, taken as even over each while levels are compared; those of curves
+    are cut exactly, and the one region returned has the exact mass of its densities. Over a convex domain the convex
     hull of a region is tried too: its perimeter is no longer, and its mass no less, so the region's own is counted.
     None where v is flat.
     """
@@ -117,12 +121,14 @@ def best_region(mesh: Mesh, measure: Measure, spread: Floats, v: Floats) -> Regi
                 perimeter = min(perimeter, _hull_length(levels.places(level)))
             if mass > 0 and (best is None or perimeter / mass < best[0]):
                 best = perimeter / mass, level, levels
-    return None if best is None else _region(best[2], best[1], convex)
+    return None if best is None else _region(best[2], best[1], measure, convex)
 
 
-def _region(levels: _Levels, level: float, convex: bool) -> Region:
+def _region(levels: _Levels, level: float, measure: Measure, convex: bool) -> Region:
     nodes = np.flatnonzero(levels.v > level)
-    perimeter, mass, outline = levels.perimeter(level), levels.mass(level), levels.outline(level)
+    perimeter, outline = levels.perimeter(level), levels.outline(level)
+    densities = [part for part in measure.parts if isinstance(part, Density)]
+    mass = levels.mass(level) + sum(levels.missed(level, part) for part in densities)
     places = levels.places(level)
     if convex and _hull_length(places) < perimeter:
         perimeter, outline = _hull_length(places), (places[ConvexHull(places).vertices],)
@@ -167,6 +173,17 @@ class _Levels:
     def mass(self, level: float) -> float:
         above = self._areas_above(level)
         return float(self.spread @ above) + sum(wire.above(level) for wire in self.wires)
+
+    def missed(self, level: float, density: Density) -> float:
+        """Return the density's mass above the level less what it would be if it were even over each triangle."""
+        cut, *_ = self._cut(level)
+        whole = self.mesh.triangles[cut]
+        corners = np.broadcast_to(np.eye(3), (len(cut), 3, 3))
+        polygons, owner = clip(corners, self.v[whole] - level)
+        pieces, polygon = fan(polygons)
+        above = density.masses_of(pieces @ self.mesh.points[whole[owner[polygon]]]).sum()
+        even = density.masses_of(self.mesh.points[whole]) @ self._areas_above(level)[cut]
+        return float(above - even)
 
     def places(self, level: float) -> Floats:
         """Return points (P, 2) of which the region's hull is the hull: the level line's, and boundary nodes above."""

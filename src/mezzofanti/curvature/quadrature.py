@@ -17,7 +17,7 @@ from mezzofanti.curvature.fields import rule
 from mezzofanti.curvature.mesh import Floats, Integers, signed_volumes
 from mezzofanti.curvature.refinement import EDGES, children
 
-__all__ = ["Holds", "hat_masses"]
+__all__ = ["Holds", "halved", "hat_masses"]
 
 Bools = NDArray[np.bool_]
 Holds = Callable[[Floats], Bools]
@@ -37,6 +37,8 @@ def hat_masses(field: Callable[[Floats], Floats], corners: Floats, holds: Holds 
     """
     dimension = corners.shape[2]
     masses = np.zeros(corners.shape[:2])
+    if not len(corners):
+        return masses
     cells, pieces = _halved_evenly(len(corners), dimension, LOOKS if holds is None else LOOKS_IN_A_REGION)
     left, scale = 1.0, 0.0
     for depth in range(DEEPER[dimension] + 1):
@@ -50,7 +52,7 @@ def hat_masses(field: Callable[[Floats], Floats], corners: Floats, holds: Holds 
         np.add.at(masses, cells[~rough], found.masses[~rough])
         if not rough.any():
             break
-        pieces = _halved(pieces[rough])
+        pieces = halved(pieces[rough])
         cells = np.repeat(cells[rough], 2**dimension)
     return masses
 
@@ -114,11 +116,11 @@ def _halved_evenly(count: int, dimension: int, looks: int) -> tuple[Integers, Fl
     for _ in range(MOST_HALVINGS[dimension]):
         if count * points * len(pieces) * 2**dimension > looks:
             break
-        pieces = _halved(pieces)
+        pieces = halved(pieces)
     return np.repeat(np.arange(count), len(pieces)), np.tile(pieces, (count, 1, 1))
 
 
-def _halved(pieces: Floats) -> Floats:
+def halved(pieces: Floats) -> Floats:
     """Return the 2^n pieces (2^n P, n + 1, n + 1) of each, those of one together."""
     dimension = pieces.shape[1] - 1
     edges = EDGES[dimension]
