@@ -76,5 +76,7 @@ def test_an_adapter_is_spoken_to_as_its_own_tokenizer_says(tmp_path: Path) -> No
     pupil = source.pupil()
     assert "You are kind." in spoken(pupil.tokenizer)
     assert source.new_chat_template(pupil) == ""
+    mark = source.mark
     tiny.tiny_tokenizer().save_pretrained(tmp_path / "adapter")
     assert "You are kind." not in source.new_chat_template(source.pupil()) != ""
+    assert source.mark != mark

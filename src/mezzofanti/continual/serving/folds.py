@@ -147,8 +147,8 @@ class _Work:
         if self.pupil is None:
             self.pupil = self.source.pupil()
             template = self.source.new_chat_template(self.pupil)
-            if template:
-                self.chat_template = "chat_template.jinja"
+            self.chat_template = "chat_template.jinja" if template else None
+            if self.chat_template:
                 write_text(self.output / self.chat_template, template)
         return self.pupil
 
@@ -176,7 +176,7 @@ class _Work:
             self.seed,
             *(s.model_dump(mode="json") for s in samples),
         ]
-        return hashlib.sha256((self.source.weights_mark + json.dumps(settings)).encode()).hexdigest()[:16]
+        return hashlib.sha256((self.source.mark + json.dumps(settings)).encode()).hexdigest()[:16]
 
     def _write(self) -> None:
         content = {"base": str(self.source.base.path), "source": str(self.source.path), "by": self.by}

@@ -36,10 +36,14 @@ class Source:
     asked: list[tuple[str, Question]] = field(default_factory=list)
 
     @property
-    def weights_mark(self) -> str:
-        """The same for the same weights."""
-        with (self.adapter / "adapter_model.safetensors").open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
+    def mark(self) -> str:
+        """The same for the same weights, spoken to alike."""
+        parts = []
+        for name in ("adapter_model.safetensors", "tokenizer_config.json", "chat_template.jinja"):
+            if (self.adapter / name).is_file():
+                with (self.adapter / name).open("rb") as stream:
+                    parts.append(hashlib.file_digest(stream, "sha256").hexdigest())
+        return " ".join(parts)
 
     def questions(self, by: str, name: str) -> dict[str, tuple[Question, ...]]:
         """The exam of one language or task: its derivable questions, by task. Skills have none."""
