@@ -68,7 +68,9 @@ def test_triangles_may_come_in_either_orientation(tmp_path: Path) -> None:
 def test_broken_mesh_files_are_named(tmp_path: Path, content: str) -> None:
     path = tmp_path / "mesh.json"
     path.write_text(content)
-    with pytest.raises(DataError, match=r"mesh\.json does not hold a triangle mesh"):
+    with pytest.raises(
+        DataError, match=r"mesh\.json( does not hold a triangle mesh|: Cell 0 .* has no volume)"
+    ):
         Mesh.read(path)
     with pytest.raises(DataError, match="no mesh file"):
         Mesh.read(tmp_path / "absent.json")

@@ -17,7 +17,7 @@ import yaml
 from mezzofanti.cli import main
 from mezzofanti.curvature.expression import parse_field
 from mezzofanti.curvature.problem import read_problem, solve_problem
-from mezzofanti.errors import ConfigurationError, MezzofantiError, SolverError
+from mezzofanti.errors import ConfigurationError
 
 ROOT = Path(__file__).parents[2]
 READY = ROOT / "recipes" / "curvature" / "film-on-a-wire.yaml"
@@ -25,6 +25,9 @@ READY = ROOT / "recipes" / "curvature" / "film-on-a-wire.yaml"
 
 def write(folder: Path, content: object) -> Path:
     path = folder / "film.yaml"
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+        return path
     path.write_text(content if isinstance(content, str) else yaml.safe_dump(content))
     return path
 
@@ -62,7 +65,7 @@ def test_the_page_stands_alone_and_says_what_the_summary_says(tmp_path: Path) ->
     page = (tmp_path / "out" / "film.html").read_text("utf-8")
     summary = json.loads((tmp_path / "out" / "solution.json").read_text())
     assert film.outcome == summary["outcome"] == "detached"
-    assert f"{film.detached.size:.3g} of the boundary" in page
+    assert f"{film.detached.size:.3g} of the boundary&#x27;s length 4." in page
     assert "Near &lt;its&gt; limit" in page
     assert f"<strong>{summary['admissibility']['critical_load']:.4g}</strong>" in page
     assert page.count("data:image/png;base64,") == 2
@@ -153,47 +156,6 @@ def test_a_mesh_file_is_found_beside_the_recipe(tmp_path: Path) -> None:
     }
     film = solve_problem(write(tmp_path, recipe), tmp_path / "out")
     assert film.u.min() < 0 == film.u.max()
-
-
-@pytest.mark.parametrize(
-    ("content", "said"),
-    [
-        ("a: [", "is not YAML"),
-        ("- 1", "holds no settings"),
-        ({"domian": {"shape": "disc"}}, "'domian'. Did you mean 'domain'?"),
-        ({"domain": {"shape": "disk"}}, "'disk' is no shape of a domain. Did you mean 'disc'?"),
-        ({"domain": {"shape": "disc", "radios": 1}}, "Did you mean 'radius'?"),
-        ({"domain": {"shape": "disc", "refinement": 40}}, "less than or equal to 10"),
-        (
-            {"loads": [{"densty": 1}]},
-            "load 1: one of density, line, point must be there, and there is densty.",
-        ),
-        ({"loads": [{"density": 1}, {"line": [[0, 0]], "mass": 1}]}, "load 2 has no key 'mass'"),
-        ({"loads": [{"line": [[0, 0]], "mass_per_length": 1}]}, "at least 2 items"),
-        ({"loads": [{"point": [0, 0], "mass": 1}]}, "A point mass at (0, 0) is no mean curvature measure"),
-        ({"boundary": "sin(z)"}, "names 'z', which is unknown"),
-        ({"boundary": ".inf"}, "is not a formula"),
-        ({"schema": 2}, "Input should be 1"),
-    ],
-)
-def test_what_is_wrong_in_a_recipe_is_named(tmp_path: Path, content: object, said: str) -> None:
-    with pytest.raises(MezzofantiError) as caught:
-        solve_problem(write(tmp_path, content), tmp_path / "out")
-    assert said in str(caught.value)
-    assert "\n" not in str(caught.value)
-    assert caught.value.cure
-    assert not (tmp_path / "out").exists()
-
-
-def test_an_overload_writes_nothing(tmp_path: Path) -> None:
-    with pytest.raises(SolverError, match="perimeter"):
-        solve_problem(write(tmp_path, {"loads": [{"density": 2.3}]}), tmp_path / "out")
-    assert not (tmp_path / "out").exists()
-
-
-def test_a_missing_recipe_is_named() -> None:
-    with pytest.raises(ConfigurationError, match="There is no recipe"):
-        read_problem("nowhere.yaml")
 
 
 @pytest.mark.parametrize(

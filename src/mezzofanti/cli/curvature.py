@@ -41,12 +41,15 @@ def solve(
 
     require("curvature", "scipy", "pyamg", "matplotlib", "meshio")
     from mezzofanti.curvature.problem import solve_problem
+    from mezzofanti.curvature.results import notes
 
     folder = output or Path("curvature") / recipe.stem
     film = solve_problem(recipe, folder, formats=formats, on_step=_Progress())
     typer.echo(
         f"The film of {recipe}: {film.outcome}, lowest {film.u.min():.4g}, highest {film.u.max():.4g}."
     )
+    for note in notes(film):
+        typer.echo(f"Note: {note}")
     typer.echo(f"It is in {folder}: {', '.join(sorted(p.name for p in folder.iterdir()))}")
 
 

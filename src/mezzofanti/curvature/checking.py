@@ -36,13 +36,19 @@ def check_arrays(points: Floats, simplices: Integers) -> None:
     if not np.isfinite(points).all():
         wrong = int(np.argmin(np.isfinite(points).all(axis=1)))
         raise ConfigurationError(f"Node {wrong} of the mesh is not finite.", cure="Check the coordinates.")
-    used = np.zeros(len(points), dtype=bool)
-    if simplices.size and simplices.min() >= 0 and simplices.max() < len(points):
-        used[simplices] = True
-    if not used.all():
+    unknown = (simplices < 0) | (simplices >= len(points))
+    if unknown.any():
         raise ConfigurationError(
-            f"The cells name nodes that do not exist, or leave some out, such as node {int(np.argmin(used))}.",
-            cure="Count nodes from 0 and remove those that no cell uses.",
+            f"Cell {int(np.argmax(unknown.any(axis=1)))} names node {simplices[unknown][0]}, "
+            f"and nodes are 0 to {len(points) - 1}.",
+            cure="Count nodes from 0.",
+        )
+    used = np.zeros(len(points), dtype=bool)
+    used[simplices] = True
+    if not used.all() or not len(points):
+        raise ConfigurationError(
+            f"No cell uses node {int(np.argmin(used))}." if len(points) else "The mesh has no nodes.",
+            cure="Remove nodes that no cell uses.",
         )
     volumes = np.abs(signed_volumes(points[simplices]))
     if volumes.min() <= 1e-14 * np.ptp(points, axis=0).max() ** points.shape[1]:

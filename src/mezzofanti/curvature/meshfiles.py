@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
+import io
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -63,20 +65,29 @@ def _read_json(path: Path) -> tuple[Floats, Integers]:
         content: dict[str, Any] = json.loads(path.read_text("utf-8"))
         points = np.asarray(content["points"], dtype=np.float64)
         cells = np.asarray(content["triangles"], dtype=np.int64)
-        return _checked(points, cells)
     except (KeyError, TypeError, ValueError) as error:
         raise DataError(
             f"{path} does not hold a triangle mesh ({error}).",
             cure='Write {"points": [[x, y], ...], "triangles": [[a, b, c], ...]} with indices from 0.',
         ) from None
+    return _checked(path, points, cells)
 
 
 def _read_other(path: Path) -> tuple[Floats, Integers]:
     meshio = _meshio()
+    said = io.StringIO()  # meshio prints what is wrong and ends the program
     try:
-        content = meshio.read(path)
-    except (meshio.ReadError, KeyError, ValueError, SystemExit) as error:
-        raise DataError(f"{path} is no mesh that meshio reads ({error}).", cure="Check the file.") from None
+        with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
+            content = meshio.read(path)
+    except (Exception, SystemExit) as error:  # its readers raise whatever the file makes them
+        why = (
+            " ".join(said.getvalue().strip().removeprefix("Error:").split())
+            or str(error)
+            or type(error).__name__
+        )
+        raise DataError(
+            f"{path} is no mesh that meshio reads ({why.rstrip('.')}).", cure="Check the file and its ending."
+        ) from None
     for dimension in (3, 2, 1):
         cells = content.cells_dict.get(KINDS[dimension])
         if cells is None or not len(cells):
@@ -88,15 +99,18 @@ def _read_other(path: Path) -> tuple[Floats, Integers]:
                 f"{path} holds {KINDS[dimension]} cells that do not lie in the first {dimension} coordinates.",
                 cure="A film lies over a flat domain: mesh that domain.",
             )
-        return _checked(points[:, :dimension], corners.reshape(cells.shape).astype(np.int64))
+        return _checked(path, points[:, :dimension], corners.reshape(cells.shape).astype(np.int64))
     raise DataError(f"{path} holds no intervals, triangles or tetrahedra.", cure="Mesh with simplices.")
 
 
-def _checked(points: Floats, cells: Integers) -> tuple[Floats, Integers]:
+def _checked(path: Path, points: Floats, cells: Integers) -> tuple[Floats, Integers]:
     """Check here what `Mesh` would check, so that the error names the file."""
     from mezzofanti.curvature.mesh import Mesh
 
-    mesh = Mesh(points, cells)
+    try:
+        mesh = Mesh(points, cells)
+    except ConfigurationError as error:
+        raise DataError(f"{path}: {error.message}", cure=error.cure) from None
     return mesh.points, mesh.triangles
 
 

@@ -24,7 +24,8 @@ __all__ = ["write_page"]
 HERE = Path(__file__).parent
 HEADLINES = {
     "attained": "The film carries the load, and keeps its boundary values.",
-    "detached": "The film carries the load, but leaves its boundary values on {size:.3g} of the boundary.",
+    "detached": "The film carries the load, but leaves its boundary values on {size:.3g} of the boundary's length "
+    "{perimeter:.3g}.",
     "undecided": "The film carries the load; whether it keeps its boundary values is not decided.",
 }
 WIDTH, HEIGHT, LEFT, BOTTOM = 640, 260, 64, 40  # of the chart of Newton's history, in its own units
@@ -37,7 +38,9 @@ def write_page(
     page = Template((HERE / "page.html").read_text("utf-8")).substitute(
         style=(HERE / "page.css").read_text("utf-8"),
         title=escape(title or "A film"),
-        headline=escape(HEADLINES[film.outcome].format(size=film.detached.size)),
+        headline=escape(
+            HEADLINES[film.outcome].format(size=film.detached.size, perimeter=film.mesh.perimeter)
+        ),
         lead=escape(_lead(film, content)),
         notes="".join(f'<p class="quiet">{escape(note)}</p>' for note in content["notes"]),
         picture=_picture(film, title),
@@ -53,8 +56,9 @@ def write_page(
 
 
 def _lead(film: Film, content: dict[str, Any]) -> str:
+    load = content["load"][:1].upper() + content["load"][1:]
     return (
-        f"{content['load']}, {len(film.mesh.points):,} nodes. The film hangs between {film.u.min():.4g} and "
+        f"{load}, {len(film.mesh.points):,} nodes. The film hangs between {film.u.min():.4g} and "
         f"{film.u.max():.4g}; it is steepest where |g| = {content['steepest']:.3f}, and 1 would be vertical."
     )
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
+import numpy as np
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError
 
 from mezzofanti.curvature.admission import weigh
@@ -25,18 +25,29 @@ from mezzofanti.curvature.fitting import fit_mesh
 from mezzofanti.curvature.measures import Measure, density, on_curve, point_mass
 from mezzofanti.curvature.mesh import Mesh
 from mezzofanti.curvature.newton import Step
+from mezzofanti.curvature.recipefaults import explained, read_recipe, refuse_unknown_keys
 from mezzofanti.curvature.results import write_results
 from mezzofanti.curvature.solve import solve_dirichlet
-from mezzofanti.errors import ConfigurationError, nearest
+from mezzofanti.errors import ConfigurationError
 
 __all__ = ["Problem", "read_problem", "solve_problem"]
 
 Number = float | str  # a number, or a formula in x and y
 Pair = tuple[float, float]
+MOST_NODES = 5_000_000  # Beyond it a typing error is likelier than a wish, and memory runs out.
+Divisions = Annotated[int, Field(ge=1, le=2048)]
 
 
 class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+def _refuse_too_many(nodes: float) -> None:
+    if nodes > MOST_NODES:
+        raise ConfigurationError(
+            f"The domain would be meshed with some {nodes:.0e} nodes, and {MOST_NODES:,} is the most.",
+            cure="Take fewer refinements, or a larger size.",
+        )
 
 
 class DiscDomain(_Frozen):
@@ -57,9 +68,14 @@ class RectangleDomain(_Frozen):
     shape: Literal["rectangle"] = "rectangle"
     lower: Pair = (0.0, 0.0)
     upper: Pair = (1.0, 1.0)
-    divisions: int | tuple[int, int] = 64
+    divisions: Divisions | tuple[Divisions, Divisions] = 64
 
     def mesh(self, folder: Path) -> Mesh:
+        if self.lower[0] >= self.upper[0] or self.lower[1] >= self.upper[1]:
+            raise ConfigurationError(
+                f"The rectangle from {self.lower} to {self.upper} is empty.",
+                cure="Let lower be its lower left corner and upper its upper right one.",
+            )
         return Mesh.rectangle(self.lower, self.upper, self.divisions)
 
 
@@ -72,6 +88,8 @@ class PolygonDomain(_Frozen):
     refinement: int = Field(default=0, ge=0, le=8)
 
     def mesh(self, folder: Path) -> Mesh:
+        width, height = np.ptp(np.array(self.corners), axis=0)
+        _refuse_too_many(1.2 * width * height / self.size**2 * 4**self.refinement)
         return Mesh.polygon(self.corners, self.size).refined(self.refinement)
 
 
@@ -83,7 +101,17 @@ class MeshDomain(_Frozen):
     refinement: int = Field(default=0, ge=0, le=8)
 
     def mesh(self, folder: Path) -> Mesh:
-        return Mesh.read(folder / self.file).refined(self.refinement)
+        coarse = Mesh.read(folder / self.file)
+        _refuse_too_many(len(coarse.points) * 4.0**self.refinement)
+        return coarse.refined(self.refinement)
+
+
+_DOMAINS: dict[str, type[_Frozen]] = {
+    "disc": DiscDomain,
+    "rectangle": RectangleDomain,
+    "polygon": PolygonDomain,
+    "mesh": MeshDomain,
+}
 
 
 class DensityLoad(_Frozen):
@@ -160,22 +188,14 @@ class Problem(_Frozen):
 
 def read_problem(path: Path | str) -> Problem:
     """Read a problem from YAML. Raises ConfigurationError: one line, with the nearest name for an unknown key."""
-    try:
-        content = yaml.safe_load(Path(path).read_text("utf-8"))
-    except OSError:
-        raise ConfigurationError(f"There is no recipe {path}.", cure="Check the path.") from None
-    except yaml.YAMLError as error:
-        line = " ".join(str(error).split())
-        raise ConfigurationError(f"{path} is not YAML ({line}).", cure="Mend the line it names.") from None
-    if not isinstance(content, dict):
-        raise ConfigurationError(f"{path} holds no settings.", cure="Begin with `domain:` and `loads:`.")
-    _refuse_unknown_keys(content, str(path))
+    path = Path(path)
+    content = read_recipe(path)
+    top = [field.alias or name for name, field in Problem.model_fields.items()]
+    refuse_unknown_keys(content, path, top, _DOMAINS, _LOADS)
     try:
         return Problem.model_validate(content)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise ConfigurationError(f"{path}, {where}: {first['msg']}.", cure="Mend the value.") from None
+        raise explained(error, path, content) from None
 
 
 def solve_problem(
@@ -196,6 +216,11 @@ def solve_problem(
     problem = read_problem(path)
     measure = problem.measure()
     mesh = fit_mesh(problem.domain.mesh(Path(path).parent), measure)
+    if not len(mesh.interior):
+        raise ConfigurationError(
+            f"{path}: the domain's mesh has no node inside.",
+            cure="Take more divisions or refinements, or a smaller size.",
+        )
     film = solve_dirichlet(mesh, measure, _value(problem.boundary), relaxed=problem.relaxed, on_step=on_step)
     asked = problem.model_dump(mode="json", by_alias=True)
     write_results(film, Path(output_folder), asked, problem.title, weigh(mesh, measure), chosen)
@@ -204,40 +229,3 @@ def solve_problem(
 
 def _value(number: Number) -> Any:
     return parse_field(number) if isinstance(number, str) else number
-
-
-_DOMAINS: dict[str, type[_Frozen]] = {
-    "disc": DiscDomain,
-    "rectangle": RectangleDomain,
-    "polygon": PolygonDomain,
-    "mesh": MeshDomain,
-}
-
-
-def _refuse_unknown_keys(content: dict[str, Any], path: str) -> None:
-    """Say which key is unknown and what it may have meant, before pydantic tries every kind of load in turn."""
-    top = [field.alias or name for name, field in Problem.model_fields.items()]
-    _check_keys(content, top, path, "the recipe")
-    domain = content.get("domain", {"shape": "disc"})
-    if not isinstance(domain, dict) or domain.get("shape") not in _DOMAINS:
-        shape = domain.get("shape") if isinstance(domain, dict) else domain
-        raise ConfigurationError(
-            f"{path}: {shape!r} is no shape of a domain.", cure=nearest(str(shape), _DOMAINS)
-        )
-    _check_keys(domain, _DOMAINS[domain["shape"]].model_fields, path, f"a domain of shape {domain['shape']}")
-    loads = content.get("loads", [])
-    for number, load in enumerate(loads if isinstance(loads, list) else [loads], 1):
-        kinds = [kind for kind in _LOADS if isinstance(load, dict) and kind in load]
-        if len(kinds) != 1:
-            keys = [str(key) for key in load] if isinstance(load, dict) else [str(load)]
-            raise ConfigurationError(
-                f"{path}, load {number}: one of {', '.join(_LOADS)} must be there, and there is {', '.join(keys)}.",
-                cure=nearest(keys[0] if keys else "", _LOADS),
-            )
-        _check_keys(load, _LOADS[kinds[0]].model_fields, path, f"load {number}")
-
-
-def _check_keys(given: dict[str, Any], known: Any, path: str, where: str) -> None:
-    for key in given:
-        if key not in known:
-            raise ConfigurationError(f"{path}: {where} has no key {key!r}.", cure=nearest(str(key), known))

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from mezzofanti.curvature.admissible import CriticalLoad
 
-__all__ = ["summary", "write_results"]
+__all__ = ["notes", "summary", "write_results"]
 
 NEARLY_VERTICAL = 0.99
 
@@ -80,7 +80,7 @@ def summary(film: Film, problem: dict[str, Any], critical: CriticalLoad | None =
         "area": film.area,
         "steepest": float(film.steepness.max()),
         "newton": [vars(step) for step in film.history],
-        "notes": _notes(film),
+        "notes": notes(film),
     }
 
 
@@ -116,30 +116,29 @@ def _timings(film: Film) -> dict[str, float | None]:
     }
 
 
-def _notes(film: Film) -> list[str]:
-    notes = []
+def notes(film: Film) -> list[str]:
+    """Return what a reader must know of the film, a sentence or two each."""
+    said = []
     for curve in film.load.curves:
         outside = curve.length() - curve.length_inside(film.mesh)
         if outside > 1e-9 * curve.length():
-            notes.append(
+            said.append(
                 f"{outside:.4g} of the curve's length {curve.length():.4g} lies outside and carries nothing."
             )
     if film.outcome == "detached":
-        notes.append(
+        said.append(
             f"The film leaves its boundary values on {film.detached.size:.4g} of the boundary's "
             f"{film.mesh.perimeter:.4g}, by up to {film.detached.largest:.4g}: it is the relaxed problem's film."
         )
     if film.outcome == "undecided":
-        notes.append(
-            "The film might leave its boundary values; it was held to them, and this is not decided."
-        )
+        said.append("The film might leave its boundary values; it was held to them, and this is not decided.")
     steep = int((film.steepness > NEARLY_VERTICAL).sum())
     if steep and film.outcome != "detached":
-        notes.append(
+        said.append(
             f"{steep} of {len(film.steepness)} triangles are nearly vertical (|g| > {NEARLY_VERTICAL}): the load is "
             "near what a film can hold. Refine before trusting it."
         )
-    return notes
+    return said
 
 
 def _nodes(film: Film) -> pa.Table:
