@@ -32,13 +32,11 @@ class Density:
             return self._load_in_box(mesh, self.within)
         if self.within is None and isinstance(self.field, Constant):
             return self.factor * self._field(mesh.points[:1]) * dual_volumes(mesh)
-        masses = self.factor * hat_masses(self._field, mesh.points[mesh.triangles], self._holds())
-        return gather(mesh.triangles.ravel(), masses, mesh)
+        return gather(mesh.triangles.ravel(), self.moments(mesh.points[mesh.triangles]), mesh)
 
-    def masses_of(self, simplices: Floats) -> Floats:
-        """Return the mass (T,) in each simplex, given by corners (T, n + 1, n), which need not be a mesh's cells."""
-        masses = hat_masses(self._field, simplices, self._holds())
-        return np.asarray(self.factor * masses.sum(axis=1), dtype=np.float64)
+    def moments(self, simplices: Floats) -> Floats:
+        """Return the integrals (T, n + 1) of the hat functions of simplices (T, n + 1, n), mesh cells or not."""
+        return self.factor * hat_masses(self._field, simplices, self._holds())
 
     def oscillation(self, simplices: Floats) -> Floats:
         """Return by how much the density varies (T,) over each simplex (T, n + 1, n), seen at its corners and inside.

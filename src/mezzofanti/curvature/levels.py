@@ -181,8 +181,8 @@ class _Levels:
         corners = np.broadcast_to(np.eye(3), (len(cut), 3, 3))
         polygons, owner = clip(corners, self.v[whole] - level)
         pieces, polygon = fan(polygons)
-        above = density.masses_of(pieces @ self.mesh.points[whole[owner[polygon]]]).sum()
-        even = density.masses_of(self.mesh.points[whole]) @ self._areas_above(level)[cut]
+        above = density.moments(pieces @ self.mesh.points[whole[owner[polygon]]]).sum()
+        even = self._areas_above(level)[cut] @ density.moments(self.mesh.points[whole]).sum(axis=1)
         return float(above - even)
 
     def places(self, level: float) -> Floats:
