@@ -27,12 +27,12 @@ PUBLIC = {
         "Folded MaloraConfig MaloraModel MoloraConfig MoloraModel RoutingTelemetry ScaleRouting fold"
         " learning_rate_groups measure_routing"
     ),
-    "mezzofanti.adapters.folding": "Folded How fold",
+    "mezzofanti.adapters.folding": "Folded fold",
     "mezzofanti.continual": (
         "AccuracyMatrix AdapterSettings Learner LearnerFolder Memory Task TaskStream TrainingSettings"
     ),
     "mezzofanti.continual.methods": "Joint METHODS Method RecurrentKIF Replay Sequential create",
-    "mezzofanti.continual.serving": "By FoldReport Source fold_by open_source",
+    "mezzofanti.continual.serving": "FoldReport Source fold_by open_source",
     "mezzofanti.curvature": (
         "AdaptiveFilm CriticalLoad Detachment Film InadmissibleLoad Measure Mesh NodalMeasure"
         " QuadraticFilm critical_load density draw_film error_indicator exact fit_mesh flat_distance"

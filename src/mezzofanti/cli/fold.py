@@ -12,8 +12,8 @@ from mezzofanti.cli import app
 from mezzofanti.cli.progress import Bars
 
 if TYPE_CHECKING:
-    from mezzofanti.adapters.folding import How
-    from mezzofanti.continual.serving import By
+    from mezzofanti.adapters.folding.choice import How
+    from mezzofanti.continual.serving.rows import By
 
 __all__ = ["fold"]
 

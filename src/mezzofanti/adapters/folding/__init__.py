@@ -31,7 +31,7 @@ from mezzofanti.adapters.folding.measure import Score, measure
 from mezzofanti.adapters.folding.weights import Factors, mixtures_of, sole_adapter, truncate
 from mezzofanti.errors import ConfigurationError
 
-__all__ = ["Folded", "How", "fold"]
+__all__ = ["Folded", "fold"]
 
 Rows = Sequence[Batch] | Sequence[str]
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from mezzofanti.continual.serving.folds import fold_by
 from mezzofanti.continual.serving.report import FoldReport
-from mezzofanti.continual.serving.rows import By
 from mezzofanti.continual.serving.source import Source, open_source
 
-__all__ = ["By", "FoldReport", "Source", "fold_by", "open_source"]
+__all__ = ["FoldReport", "Source", "fold_by", "open_source"]

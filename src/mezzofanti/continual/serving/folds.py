@@ -27,7 +27,7 @@ from mezzofanti.files import read_json, write_json, write_text
 from mezzofanti.records import Sample
 
 if TYPE_CHECKING:
-    from mezzofanti.adapters.folding import How
+    from mezzofanti.adapters.folding.choice import How
     from mezzofanti.continual.pupil import Pupil
 
 __all__ = ["fold_by"]
@@ -61,7 +61,7 @@ def fold_by(
     Raises:
         ConfigurationError: an unknown `by`, `how` or language; no mixture. DataError: no rows, or without a language.
     """
-    from mezzofanti.adapters.folding import How
+    from mezzofanti.adapters.folding.choice import How
 
     if by not in get_args(By):
         raise ConfigurationError(f"fold: there is no --by {by}.", cure=nearest(by, get_args(By)))
