@@ -103,3 +103,14 @@ def test_what_cannot_be_refined_is_refused(mesh: Mesh, boundary: object, marked:
     with pytest.raises(ConfigurationError) as caught:
         solve_adaptively(mesh, boundary, density(0.5), nodes=200, marked=marked)  # type: ignore[arg-type]
     assert caught.value.cure
+
+
+@pytest.mark.parametrize("cell", [-1, 128])
+def test_a_cell_that_is_not_there_is_named(cell: int) -> None:
+    with pytest.raises(ConfigurationError, match=f"There is no cell {cell}: cells are 0 to 127"):
+        refined_at(SQUARE, [3, cell])
+
+
+def test_heights_of_another_mesh_have_no_indicator() -> None:
+    with pytest.raises(ConfigurationError, match=r"u has shape \(3,\), the mesh 81 nodes"):
+        error_indicator(SQUARE, np.zeros(3), density(1.0))

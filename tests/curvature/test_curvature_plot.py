@@ -70,3 +70,11 @@ def test_the_worst_set_is_drawn(tmp_path: Path) -> None:
 def test_what_is_not_plane_is_not_drawn(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="dimension 1"):
         draw_film(solve_dirichlet(Mesh.interval(cells=4), density(0.5)), tmp_path / "film.png")
+
+
+@pytest.mark.parametrize("name", ["film", "film.foo"])
+def test_a_picture_of_no_known_kind_is_refused(name: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="has no ending that says") as caught:
+        draw_film(film("level"), tmp_path / "new" / name)
+    assert ".png" in caught.value.cure
+    assert not (tmp_path / "new").exists()

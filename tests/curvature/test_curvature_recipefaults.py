@@ -1,4 +1,4 @@
-"""What is wrong in a recipe or its mesh file is said in one line: what, where, and the cure."""
+"""What is wrong in a recipe, its mesh file or an argument is said in one line: what, where, and the cure."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from mezzofanti.cli import main
+from mezzofanti.curvature import Mesh, NodalMeasure, density, flat_distance, solve_dirichlet
 from mezzofanti.curvature.problem import read_problem, solve_problem
 from mezzofanti.errors import ConfigurationError, DataError, MezzofantiError, SolverError
 
@@ -140,3 +141,26 @@ def test_what_a_reader_must_know_is_told_on_the_command_line_too(
     with pytest.raises(SystemExit):
         main()
     assert "Note: 3 of the curve's length 4 lies outside and carries nothing." in capsys.readouterr().out
+
+
+def test_a_function_of_the_wrong_shape_is_named() -> None:
+    mesh = Mesh.disc(refinement=2)
+    with pytest.raises(ConfigurationError, match=r"'boundary' gave values of shape \(3,\) at \d+ points"):
+        solve_dirichlet(mesh, density(0.5), boundary=lambda x, y: [1.0, 2.0, 3.0])
+    assert solve_dirichlet(mesh, boundary=lambda x, y: 0.25).u == pytest.approx(0.25)
+
+
+@pytest.mark.parametrize("name", ["mesh", "mesh.foo"])
+def test_a_mesh_file_of_no_known_kind_is_refused(name: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="has no ending of a mesh file"):
+        Mesh.disc(refinement=1).write(tmp_path / name)
+
+
+def test_a_distance_is_the_same_both_ways_and_needs_a_mesh() -> None:
+    box, mesh = ((0.0, 1.0), (0.0, 1.0)), Mesh.rectangle(cells=8)
+    first, second = NodalMeasure(mesh, density(1.0).load(mesh)), density(1.5)
+    there = flat_distance(first, second, box=box, boxes=4)
+    assert there == pytest.approx(flat_distance(second, first, box=box, boxes=4))
+    assert there == pytest.approx(0.5, rel=0.05)
+    with pytest.raises(ConfigurationError, match="Neither measure lives on the nodes"):
+        flat_distance(density(1.0), second, box=box)

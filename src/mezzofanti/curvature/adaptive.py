@@ -86,11 +86,17 @@ def refined_at(mesh: Mesh, cells: ArrayLike) -> Mesh:
         raise ConfigurationError(
             f"A mesh of dimension {mesh.dimension} is not refined locally.", cure="Use mesh.refined()."
         )
+    chosen, count = np.asarray(cells, dtype=np.int64), len(mesh.triangles)
+    if chosen.size and not 0 <= chosen.min() <= chosen.max() < count:
+        wrong = chosen[(chosen < 0) | (chosen >= count)][0]
+        raise ConfigurationError(
+            f"There is no cell {wrong}: cells are 0 to {count - 1}.", cure="Give rows of mesh.triangles."
+        )
     require("curvature", "skfem")
     from skfem import MeshTri
 
     coarse = MeshTri(np.ascontiguousarray(mesh.points.T), np.ascontiguousarray(mesh.triangles.T))
-    cut = coarse.refined(np.asarray(cells, dtype=np.int64))
+    cut = coarse.refined(chosen)
     fine = Mesh(cut.p.T.copy(), cut.t.T)
     if mesh._rim is not None:
         fine.points[fine.boundary] = mesh._rim(fine.points[fine.boundary])

@@ -43,8 +43,14 @@ def rule(dimension: int) -> tuple[Floats, Floats]:
 
 
 def evaluate(field: Field, at: Floats, name: str) -> Floats:
-    """Return the field at the points (P, n) as (P,). Raises ConfigurationError where it is not finite."""
-    values = np.broadcast_to(np.asarray(field(*at.T), dtype=np.float64), (len(at),))
+    """Return the field at the points (P, n) as (P,). Raises ConfigurationError for another shape or no finite value."""
+    values = np.asarray(field(*at.T), dtype=np.float64)
+    if values.shape not in ((), (len(at),)):
+        raise ConfigurationError(
+            f"{name!r} gave values of shape {values.shape} at {len(at)} points.",
+            cure="Return one value a point: an array of the coordinates' shape, or a number.",
+        )
+    values = np.broadcast_to(values, (len(at),))
     wrong = ~np.isfinite(values)
     if wrong.any():
         raise ConfigurationError(

@@ -29,13 +29,20 @@ REACH = 2  # Neighbours up to two boxes away in each coordinate.
 
 
 def flat_distance(
-    first: NodalMeasure, second: Measure, *, box: Intervals, boxes: int | Sequence[int] = 16
+    first: Measure, second: Measure, *, box: Intervals, boxes: int | Sequence[int] = 16
 ) -> float:
     """Return the flat distance between two measures inside a box that is divided into `boxes` along each side.
 
-    A second measure that is not nodal is read off on the first one's mesh. Masses outside the box do not count.
-    Raises ConfigurationError for a box of another dimension.
+    One that is not nodal is read off on the other one's mesh. Masses outside the box do not count. Raises
+    ConfigurationError for a box of another dimension, and where neither measure is nodal.
     """
+    if not isinstance(first, NodalMeasure):
+        first, second = second, first
+    if not isinstance(first, NodalMeasure):
+        raise ConfigurationError(
+            "Neither measure lives on the nodes of a mesh.",
+            cure="Put one on a mesh: NodalMeasure(mesh, measure.load(mesh)).",
+        )
     if not isinstance(second, NodalMeasure):
         second = NodalMeasure(first.mesh, second.load(first.mesh))
     edges = _edges(box, boxes, first.mesh)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from mezzofanti.curvature.crouzeix import SideFunctions, side_load
+from mezzofanti.curvature.curvature import nodal_values
 from mezzofanti.curvature.measures import Measure
 from mezzofanti.curvature.mesh import Floats, Mesh
 from mezzofanti.curvature.operator import AreaOperator
@@ -20,8 +21,10 @@ __all__ = ["error_indicator"]
 def error_indicator(mesh: Mesh, u: Floats, measure: Measure) -> Floats:
     """Return eta (T,) of heights u (N,) at the nodes, in units of (volume)^(1/2), that of an H1-seminorm.
 
-    The root of its sum of squares is equivalent to the error of the flux where slopes stay bounded.
+    The root of its sum of squares is equivalent to the error of the flux where slopes stay bounded. Raises
+    ConfigurationError for another number of heights.
     """
+    u = nodal_values(mesh, u, "u")
     functions = SideFunctions(mesh)
     load = side_load(functions, measure)
     flux = AreaOperator(mesh).flux(u)

@@ -54,6 +54,10 @@ def write_mesh(mesh: Mesh, path: Path, point_data: dict[str, Floats]) -> Path:
         if path.suffix in (".xdmf", ".xmf"):
             require("curvature", "h5py")  # meshio imports it even where it is not used
             options = {"data_format": "XML"}  # else its numbers would go to a second file
+        if path.suffix not in meshio.extension_to_filetypes:
+            raise ConfigurationError(
+                f"{path} has no ending of a mesh file.", cure="End it in .vtu, .xdmf, .msh or .json."
+            )
         cells = [(KINDS[mesh.dimension], mesh.triangles)]
         meshio.Mesh(space, cells, point_data=point_data).write(temporary, **options)
     temporary.replace(path)

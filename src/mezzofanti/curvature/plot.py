@@ -96,6 +96,12 @@ def _only_plane(mesh: Mesh) -> None:
 
 
 def _saved(figure: Figure, path: Path, dots_per_inch: int) -> Path:
+    known = figure.canvas.get_supported_filetypes()
+    if path.suffix[1:].lower() not in known:
+        raise ConfigurationError(
+            f"{path} has no ending that says what picture to write.",
+            cure="End it in .png, .pdf or .svg.",
+        )
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
     figure.savefig(temporary, dpi=dots_per_inch)
