@@ -82,7 +82,9 @@ def test_every_key_of_a_recipe_is_described_with_its_default(section: str, kind:
     assert told.keys() == kind.model_fields.keys() - {"source"}
     for key, words in told.items():
         field = kind.model_fields[key]
-        if isinstance(field.default, int | float):
+        if isinstance(field.default, bool):
+            assert words == str(field.default).lower(), key
+        elif isinstance(field.default, int | float):
             assert float(words.split(";")[0]) == field.default, key
         elif field.is_required():
             assert words == "required", key
