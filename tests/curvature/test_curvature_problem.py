@@ -8,13 +8,16 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
+import meshio
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import yaml
 
 from mezzofanti.cli import main
+from mezzofanti.curvature import Mesh
 from mezzofanti.curvature.expression import parse_field
 from mezzofanti.curvature.problem import read_problem, solve_problem
 from mezzofanti.errors import ConfigurationError
@@ -222,10 +225,14 @@ def test_the_guide_works_as_written(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     guide = (ROOT / "docs" / "how-to" / "solve-a-film.md").read_text("utf-8")
     recipe, python = (re.findall(rf"```{kind}\n(.*?)```", guide, re.DOTALL) for kind in ("yaml", "python"))
     assert read_problem(write(tmp_path, recipe[0])).domain.refinement == 6
-    names: dict[str, object] = {}
+    Mesh.disc(refinement=2).write(tmp_path / "part.msh")
+    names: dict[str, Any] = {}
     for block in python:
-        if "meshio" not in block:
-            exec(block.replace("refinement=6", "refinement=4"), names)
+        exec(block.replace("refinement=6", "refinement=4").replace("nodes=3000", "nodes=600"), names)
+    assert np.array_equal(meshio.read("part.xdmf").point_data["height"], names["part"].points[:, 0])
+    assert len(names["curved"].middles) == len(names["mesh"].edges)
+    assert len(names["local"].film.mesh.points) >= 600
+    assert names["measure"].density.total() < 0.1 * names["measure"].singular.total()
     assert (tmp_path / "film.png").exists()
     assert names["measure"].in_box((-0.5, -0.5), (0.5, 0.5)) == pytest.approx(2**0.5, rel=0.1)
 
