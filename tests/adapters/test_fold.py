@@ -19,6 +19,7 @@ from transformers import AutoModelForCausalLM, GPT2Config, GPT2LMHeadModel
 
 from mezzofanti.adapters import MaloraConfig, fold
 from mezzofanti.adapters.folding.weights import Factors, layers_of, truncate
+from mezzofanti.adapters.routing import RoutingContext
 from mezzofanti.errors import ConfigurationError
 
 GATES = [0.5, 0.0, 0.3, 0.1]
@@ -229,10 +230,16 @@ def test_what_cannot_be_folded_is_said(
         fold(model, gates=GATES).save(tmp_path / "mine")
 
 
-def test_a_mixture_that_is_no_number_is_not_folded(adapted: Any, tokens: Tensor) -> None:
+def test_a_mixture_that_is_no_number_is_not_folded(
+    adapted: Any, tokens: Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
     name, layer = next(iter(layers_of(adapted).items()))
     before = layer.malora_router["default"].clone()
     layer.malora_router["default"].data[0, 0] = torch.nan
+    with pytest.raises(ConfigurationError, match=f"router of {name} .* sum to nan"):
+        fold(adapted, calibration=_batches(tokens))
+    # where routers are on another device they are looked at later
+    monkeypatch.setattr(RoutingContext, "watch", lambda *_: None)
     for how in ("regression", "mean", "kl"):
         with pytest.raises(ConfigurationError, match=f"the gates of {name} sum to nan.*earlier checkpoint"):
             fold(adapted, calibration=_batches(tokens), how=how)  # type: ignore[arg-type]

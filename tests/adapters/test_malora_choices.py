@@ -275,16 +275,25 @@ def test_z_loss_makes_logits_small() -> None:
 def test_a_router_that_broke_is_named(
     tiny_model: Any, small: dict[str, Any], tokens: Tensor, value: float
 ) -> None:
-    model = _mixture("malora", tiny_model, small).train()
+    model = _mixture("malora", tiny_model, small)
     layers = _layers(model)
     name = next(name for name in layers if "layers.1.self_attn.v_proj" in name)
     layers[name].weight_of("router", "default").data[0, 0] = value
-    with pytest.raises(
-        ConfigurationError, match=r"router of .*layers.1.self_attn.v_proj .*sum to (nan|-?inf)"
-    ) as caught:
-        model(tokens)
-    assert "lower the learning rate" in caught.value.cure
-    model.eval()(tokens)
+    for mode in (model.train(), model.eval()):
+        with pytest.raises(
+            ConfigurationError, match=r"router of .*layers.1.self_attn.v_proj .*sum to (nan|-?inf)"
+        ) as caught:
+            mode(tokens)
+        assert "lower the learning rate" in caught.value.cure
+
+
+def test_padding_may_be_no_number() -> None:
+    context, logits = RoutingContext(mask=torch.tensor([[1, 1, 0]])), torch.zeros(3, 4)
+    logits[2] = float("nan")
+    context.watch("a", "default", logits)
+    logits[1] = float("nan")
+    with pytest.raises(ConfigurationError, match="router of a"):
+        context.watch("a", "default", logits)
 
 
 def test_on_other_devices_the_look_is_put_off() -> None:

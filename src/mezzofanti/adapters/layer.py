@@ -219,9 +219,9 @@ class MixtureLayer(nn.Module, BaseTunerLayer):
     def _choose(self, name: str, logits_TE: Tensor) -> Choice:
         routing = self.routing[name]
         choice = Choice(*gate(logits_TE, routing.top_k, routing.normalise))
+        self.context.watch(self.layer_name, name, logits_TE)
         if not (self.training and torch.is_grad_enabled()):
             return choice
-        self.context.watch(self.layer_name, name, logits_TE)
         balance, loss = self.context.extra_loss(routing, choice, logits_TE)
         if balance is not None:
             self.load_balance[name] = balance

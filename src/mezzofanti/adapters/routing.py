@@ -234,10 +234,14 @@ class RoutingContext:
         """Raise `ConfigurationError` where a router's logits are not finite: at once on a CPU.
 
         Elsewhere one sum a router stays on the device, and all are looked at together every `LOOK_EVERY` passes, so
-        that the host does not wait at each step. Compiled code is not watched.
+        that the host does not wait at each step. Compiled code is not watched, nor is padding, of which some
+        attention makes NaN.
         """
         if torch.compiler.is_compiling():
             return
+        weights_T = self.weights(len(logits_TE), like=logits_TE)
+        if weights_T is not None:
+            logits_TE = logits_TE.masked_fill(weights_T[:, None] == 0, 0)
         total = logits_TE.detach().sum(dtype=torch.float32)
         if logits_TE.device.type == "cpu":
             _refuse_unless_finite(layer, adapter, total.item())
