@@ -25,7 +25,8 @@ class Detachment:
     """The part of the boundary where a film leaves its boundary values.
 
     nodes (K,): boundary nodes of the mesh. jumps (K,): height of the film there less its boundary value, less what one
-    cell cannot resolve. The film is the relaxed problem's: next to this part it may be off its values by as much.
+    cell cannot resolve; all of it where that is no more than a cell hides and only finer meshes showed that it stays.
+    The film is the relaxed problem's: next to this part it may be off its values by as much.
     faces (B, n): boundary faces all of whose corners are among the nodes. size: their length or area, with half of the
     faces next to them.
     """
@@ -51,8 +52,9 @@ class Film:
     """A solution: heights u (N,) at the nodes, what was asked (prescribed (N,)), and how it was found.
 
     outcome: "attained" where the film keeps its boundary values also when it is free to leave them at the price of the
-    jump (the relaxed problem); "detached" where it leaves them, u being the relaxed problem's film and `detached`
-    the part of the boundary; "undecided" where a held film pulls so hard that it might leave, and was not let go.
+    jump (the relaxed problem), on this mesh or, in the limit, on finer ones (`trace.py`); "detached" where it leaves
+    them, u being the relaxed problem's film and `detached` the part of the boundary; "undecided" where a held film
+    pulls so hard that it might leave, and was not let go or the mesh is too large for a look at finer ones.
     """
 
     mesh: Mesh
