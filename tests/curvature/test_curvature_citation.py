@@ -31,7 +31,9 @@ def test_it_is_of_this_version_and_names_the_paper(citation: dict[str, Any], rep
 def test_the_page_says_the_same(citation: dict[str, Any], repository: Path) -> None:
     page = (repository / "docs" / "curvature.md").read_text("utf-8")
     entries = re.findall(r"@\w+\{.*?\n\}", page, re.DOTALL)
-    software, paper = (dict(re.findall(r"(\w+)\s*= \{+(.*?)\}+", entry)) for entry in entries)
+    software, paper = (
+        dict(re.findall(r"(\w+)\s*= \{+(.*?)\}+", " ".join(entry.split()))) for entry in entries
+    )
     known = citation["references"][0]
     assert (software["title"], software["version"]) == (citation["title"], citation["version"])
     assert [paper[key] for key in ("title", "journal", "doi")] == [
