@@ -131,7 +131,10 @@ def notes(film: Film) -> list[str]:
             f"{film.mesh.perimeter:.4g}, by up to {film.detached.largest:.4g}: it is the relaxed problem's film."
         )
     if film.outcome == "undecided":
-        said.append("The film might leave its boundary values; it was held to them, and this is not decided.")
+        said.append(
+            "The film might leave its boundary values; it was held to them, or the mesh is too large for a look at "
+            "finer ones, and this is not decided."
+        )
     steep = int((film.steepness > NEARLY_VERTICAL).sum())
     if steep and film.outcome != "detached":
         said.append(
