@@ -82,7 +82,7 @@ def test_harnack_fails_on_a_fixed_disc_and_holds_on_a_small_one() -> None:
     radius = np.hypot(*mesh.points.T)
     quotients = {}
     for height in (1, 8):
-        film = solve_dirichlet(mesh, lambda x, y, height=height: height * (x > 0.25))
+        film = solve_dirichlet(mesh, boundary=lambda x, y, height=height: height * (x > 0.25))
         quotients[height] = [film.u[radius <= r].max() / film.u[radius <= r].min() for r in (0.5, 0.125)]
         assert film.u[0] < 1
     assert quotients[1][0] < 7 < 25 < quotients[8][0]

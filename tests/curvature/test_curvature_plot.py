@@ -13,7 +13,7 @@ from mezzofanti.errors import ConfigurationError
 
 WIRE = on_curve([(-0.4, 0.1), (0.5, 0.2)], 0.8)
 FILMS = {
-    "level": lambda mesh: solve_dirichlet(mesh, 0.7),
+    "level": lambda mesh: solve_dirichlet(mesh, boundary=0.7),
     "shallow": lambda mesh: solve_dirichlet(mesh, 0.0, density(0.01)),
     "deep": lambda mesh: solve_dirichlet(mesh, lambda x, y: 3.0 * x, WIRE + WIRE * 0.5),
 }
@@ -38,7 +38,7 @@ def test_shallow_films_are_stretched_deep_ones_pressed_and_level_ones_left() -> 
 
 def test_level_lines_lie_on_the_film_at_their_height() -> None:
     # Over a plane the level lines are straight, as long as the chords they follow.
-    plane = solve_dirichlet(Mesh.rectangle((-1, -1), (1, 1), 8), lambda x, y: 0.5 * x)
+    plane = solve_dirichlet(Mesh.rectangle((-1, -1), (1, 1), 8), boundary=lambda x, y: 0.5 * x)
     starts, ends = _level_lines(plane)
     assert starts[:, 2] == pytest.approx(0.5 * starts[:, 0], abs=1e-12)
     assert starts[:, 2] == pytest.approx(ends[:, 2], abs=1e-12)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -10,6 +12,7 @@ from hypothesis import strategies as st
 from mezzofanti.curvature import (
     InadmissibleLoad,
     Mesh,
+    critical_load,
     density,
     exact,
     mean_curvature_measure,
@@ -157,7 +160,7 @@ def test_coarse_meshes_spare_the_fine_one_work() -> None:
     known = exact.scherk()
     mesh = Mesh.rectangle((-1.2, -1.2), (1.2, 1.2), 64)
     alone = Mesh(mesh.points, mesh.triangles)
-    nested, cold = (solve_dirichlet(m, known.height) for m in (mesh, alone))
+    nested, cold = (solve_dirichlet(m, boundary=known.height) for m in (mesh, alone))
     assert nested.u == pytest.approx(cold.u, abs=1e-9)
     assert sum(step.nodes == len(mesh.points) for step in nested.history) < len(cold.history)
 
@@ -166,9 +169,9 @@ def test_boundary_values_may_be_a_number_an_array_or_a_function() -> None:
     mesh = Mesh.disc(refinement=3)
     values = np.full(len(mesh.points), np.nan)
     values[mesh.boundary] = wavy(*mesh.points[mesh.boundary].T)
-    by_array, by_function = solve_dirichlet(mesh, values), solve_dirichlet(mesh, wavy)
+    by_array, by_function = solve_dirichlet(mesh, boundary=values), solve_dirichlet(mesh, boundary=wavy)
     assert by_array.u == pytest.approx(by_function.u, abs=1e-9)
-    assert solve_dirichlet(mesh, 0.7).u == pytest.approx(0.7)
+    assert solve_dirichlet(mesh, boundary=0.7).u == pytest.approx(0.7)
 
 
 @pytest.mark.parametrize(
@@ -225,3 +228,25 @@ def test_a_boundary_value_that_is_missing_is_named() -> None:
     x, y = mesh.points[mesh.boundary[3]]
     with pytest.raises(ConfigurationError, match=rf"node {mesh.boundary[3]} at \({x:g}, {y:g}\)"):
         solve_dirichlet(mesh, None, values)
+
+
+@pytest.mark.parametrize("wrong", [5.0, lambda x, y: x, [1.0, 2.0]])
+def test_a_number_or_a_function_is_no_load(wrong: Any) -> None:
+    mesh = Mesh.rectangle(cells=4)
+    with pytest.raises(ConfigurationError, match="The load is no Measure but"):
+        solve_dirichlet(mesh, wrong)
+    with pytest.raises(ConfigurationError, match="The load is no Measure but"):
+        critical_load(mesh, wrong)
+
+
+def test_a_boundary_function_of_other_coordinates_is_named() -> None:
+    with pytest.raises(ConfigurationError, match="'boundary' does not take 2 coordinates") as caught:
+        solve_dirichlet(Mesh.rectangle(cells=4), density(1.0), lambda x: x)
+    assert "a function of x, y" in caught.value.cure
+
+
+def test_a_load_next_to_nothing_is_none() -> None:
+    mesh = Mesh.disc(refinement=2)
+    assert critical_load(mesh, density(2e-311)).value == np.inf
+    assert solve_dirichlet(mesh, density(2e-311)).u == pytest.approx(0, abs=1e-12)
+    assert critical_load(mesh, density(1e-150)).value == pytest.approx(2e150, rel=0.05)

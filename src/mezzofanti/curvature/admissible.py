@@ -27,12 +27,10 @@ from mezzofanti.curvature.norms import Iterate, least_sum
 
 __all__ = ["CriticalLoad", "critical_load", "glance"]
 
+NOTHING = 1e-200  # Mass over the boundary's length below which a load is none: its lambda* would overflow.
 ROUGH = 1e-2  # Gap at which a glance ends.
 TRUSTED, LESS_TRUSTED = 1.005, 1.03
-ACROSS, ROUGH_MARGIN = (
-    0.05,
-    0.2,
-)  # Curves across cells, by share of the mass; some cells' width blurs their limit.
+ACROSS, ROUGH_MARGIN = 0.05, 0.2  # Curves across cells, by share of the mass; their limit is blurred.
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,7 +77,7 @@ def critical_load(mesh: Mesh, measure: Measure, *, tolerance: float = 1e-3) -> C
     """
     refuse_negative(mesh, measure)
     functions, load, mesh = _seen(mesh, measure)
-    if not load.vector.sum() > 0:
+    if not load.vector.sum() > NOTHING * mesh.perimeter:
         return _unlimited(mesh, measure)
     lower, best, number = 0.0, None, 0
     for iterate in least_sum(functions.blocks(), load.vector, _start(functions), tolerance):
@@ -99,7 +97,7 @@ def glance(mesh: Mesh, measure: Measure, enough: float, margin: float) -> tuple[
     can hide: on a few cells that may be most of it. The measure must not be negative.
     """
     functions, load, mesh = _seen(mesh, measure)
-    if not load.vector.sum() > 0:
+    if not load.vector.sum() > NOTHING * mesh.perimeter:
         return np.inf, True
     across = (load.in_cells - load.spread).sum() > ACROSS * (load.in_cells.sum() + load.on_sides.sum())
     needed = 1.0 if load.bounded else margin + (ROUGH_MARGIN if across else 0.0)

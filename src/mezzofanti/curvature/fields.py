@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
+from inspect import signature
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -43,7 +44,19 @@ def rule(dimension: int) -> tuple[Floats, Floats]:
 
 
 def evaluate(field: Field, at: Floats, name: str) -> Floats:
-    """Return the field at the points (P, n) as (P,). Raises ConfigurationError for another shape or no finite value."""
+    """Return the field at the points (P, n) as (P,).
+
+    Raises ConfigurationError for a field of other arguments, values of another shape, or values that are not finite.
+    """
+    try:
+        signature(field).bind(*at.T)
+    except TypeError as error:
+        raise ConfigurationError(
+            f"{name!r} does not take {at.shape[1]} coordinates: {error}.",
+            cure=f"Give a function of {', '.join('xyz'[: at.shape[1]])}.",
+        ) from None
+    except ValueError:  # some built-in functions do not tell
+        pass
     values = np.asarray(field(*at.T), dtype=np.float64)
     if values.shape not in ((), (len(at),)):
         raise ConfigurationError(

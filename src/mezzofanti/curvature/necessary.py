@@ -46,6 +46,11 @@ def _inadmissible(message: str, cure: str, value: float, worst_set: Region | Non
 
 def refuse_negative(mesh: Mesh, measure: Measure) -> None:
     """Raise ConfigurationError where a hat function's integral is negative: the measure is negative nearby."""
+    if not isinstance(measure, Measure):
+        raise ConfigurationError(
+            f"The load is no Measure but {measure!r:.60}.",
+            cure="The mesh comes first, then density(...), on_curve(...), or sums of them.",
+        )
     load = measure.load(mesh)
     lowest = int(load.argmin())
     if load[lowest] < -NEGATIVE * np.abs(load).sum():

@@ -140,17 +140,15 @@ class _NestedNewton:
 def _told_apart(
     measure: Measure | ArrayLike | Field | None, boundary: ArrayLike | Field | Measure | None
 ) -> tuple[Measure, ArrayLike | Field]:
-    if isinstance(boundary, Measure) or (measure is not None and not isinstance(measure, Measure)):
-        measure, boundary = boundary, measure
-    if isinstance(measure, float | int) and measure == 0:
-        measure = None  # the default that was exchanged
-    if measure is not None and not isinstance(measure, Measure):
-        raise ConfigurationError(
-            "The load is not a Measure.", cure="Use density(...), on_curve(...), or sums of them."
-        )
-    if isinstance(boundary, Measure):
+    load, held = (boundary, measure) if isinstance(boundary, Measure) else (measure, boundary)
+    if isinstance(held, Measure):
         raise ConfigurationError("Two measures were given and no boundary values.", cure="Add the measures.")
-    return measure or Measure(), 0.0 if boundary is None else boundary
+    if load is not None and not isinstance(load, Measure):
+        raise ConfigurationError(
+            f"The load is no Measure but {load!r:.60}.",
+            cure="Use density(...), on_curve(...), or sums of them; without a load, say boundary=...",
+        )
+    return load or Measure(), 0.0 if held is None else held
 
 
 def _start(level: Mesh, held: Floats, coarser: Newton | None, u: Floats | None) -> Floats:
