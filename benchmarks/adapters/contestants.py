@@ -12,8 +12,9 @@
     malora-24-64    another rank and shared rank
 
 At the end, `-sorted` and `-loop`: the same mixture by another product; `-recompute`: the hidden values anew in the
-backward pass; `-block`: one router a layer. Ablations, as in the paper's table 3: `-fixedS`, `-frozenP`, `-unshared`,
-`-decomposedB` of MALoRA; of MoLoRA `-sameA`, and `-fixedA`, which is the paper's MoAsyLoRA.
+backward pass; `-block`: one router a layer; `-normalised`: the chosen gates sum to 1. Ablations, as in the paper's
+table 3: `-fixedS`, `-frozenP`, `-unshared`, `-decomposedB` of MALoRA; of MoLoRA `-sameA`, and `-fixedA`, which is the
+paper's MoAsyLoRA.
 """
 
 from __future__ import annotations
@@ -58,6 +59,7 @@ ENDINGS: dict[str, dict[str, Any]] = {
     "loop": {"mixing": "loop"},
     "recompute": {"recompute_hidden": True},
     "block": {"router_scope": "block"},
+    "normalised": {"norm_topk_prob": True},
     "fixedS": {"ablation": "fixed-S_A"},
     "frozenP": {"ablation": "frozen-P"},
     "unshared": {"ablation": "no-sharing"},

@@ -16,7 +16,10 @@ from mezzofanti.records import Lineage, Message, Record, Sample
 
 __all__ = ["METHODS", "STUDIES", "Job", "Lessons", "Setting", "StoriesTask", "Study", "load"]
 
-METHODS = ("lora-equal", "molora-r8", "malora", "rslora-equal", "dora-equal", "lora-time")
+METHODS = (
+    *("lora-equal", "molora-r8", "malora"),
+    *("rslora-equal", "lora-time", "malora-normalised", "dora-equal"),
+)
 REPEATED = ("lora-equal", "molora-r8", "malora")
 """Those with more than one seed."""
 EXAM_SEED = 1_000_003
