@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,6 @@ import pytest
 import yaml
 
 from mezzofanti import schooling
-from mezzofanti.cli import main
 from mezzofanti.continual import AccuracyMatrix, Task
 from mezzofanti.files import write_json, write_jsonl
 
@@ -38,7 +36,7 @@ class Pupil:
 
 
 @pytest.fixture
-def mezzo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
+def mezzo(mezzo: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """`mezzo("learn", ...)` in a folder with rows and a recipe: exit code, stdout, stderr."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(schooling, "Learner", Pupil)
@@ -46,17 +44,7 @@ def mezzo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
     rows = [{"messages": [{**said[0], "content": f"{n}?"}, said[1]]} for n in range(5)]
     Path("mine.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     Path("school.yaml").write_text("tasks: [{source: almanac, language: fr}]")
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["mezzo", *arguments])
-        code: Any = 0
-        try:
-            main()
-        except SystemExit as ended:
-            code = ended.code or 0
-        return code, *capsys.readouterr()
-
-    return run
+    return mezzo
 
 
 @pytest.mark.parametrize(("option", "scorer"), [((), "exact"), (("--scorer", "chrf"), "chrf")])

@@ -12,7 +12,16 @@ from typing import Any
 from mezzofanti.errors import ConfigurationError, DataError
 from mezzofanti.records import Sample
 
-__all__ = ["CHATML", "IGNORE", "collator", "encode", "encode_messages", "fitting", "use_training_template"]
+__all__ = [
+    "CHATML",
+    "IGNORE",
+    "collator",
+    "encode",
+    "encode_messages",
+    "fitting",
+    "marks_assistant",
+    "use_training_template",
+]
 
 IGNORE = -100
 
@@ -39,7 +48,7 @@ def use_training_template(tokenizer: Any) -> str:
         raise ConfigurationError(
             "The base's tokenizer has no chat template.", cure="Use an instruct base, or set one."
         )
-    if "{% generation %}" in template or "{%- generation" in template:
+    if marks_assistant(template):
         return "the base's own"
     try:
         from trl.chat_template_utils import get_training_chat_template
@@ -54,6 +63,11 @@ def use_training_template(tokenizer: Any) -> str:
             ) from None
     tokenizer.chat_template = CHATML
     return "ChatML without a default system prompt"
+
+
+def marks_assistant(template: str) -> bool:
+    """Whether a chat template marks what the assistant says."""
+    return "{% generation" in template or "{%- generation" in template
 
 
 def encode(

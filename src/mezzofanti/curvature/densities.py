@@ -63,8 +63,7 @@ class Density:
         assert within.box is not None
         held = within.holds(mesh.points)[mesh.triangles].all(axis=1)
         whole, touched = np.flatnonzero(held), np.flatnonzero(~held)
-        masses = self.factor * hat_masses(self._field, mesh.points[mesh.triangles[whole]], self._holds())
-        inner = gather(mesh.triangles[whole].ravel(), masses, mesh)
+        inner = gather(mesh.triangles[whole].ravel(), self.moments(mesh.points[mesh.triangles[whole]]), mesh)
         return inner + self._load_of_pieces(mesh, touched, within.box)
 
     def _field(self, at: Floats) -> Floats:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from mezzofanti.continual.encoding import IGNORE, encode, use_training_template
+from mezzofanti.continual.encoding import IGNORE, encode, marks_assistant, use_training_template
 from mezzofanti.errors import DataError
 from mezzofanti.records import Sample
 
@@ -39,7 +39,7 @@ def encode_as_spoken(
     samples: Iterable[Sample], tokenizer: Any, *, max_length: int
 ) -> tuple[list[dict[str, Any]], int]:
     """Return encoded rows with the assistant's turns as `labels`, and how many were longer than `max_length` tokens."""
-    if "{% generation" in tokenizer.chat_template or "{%- generation" in tokenizer.chat_template:
+    if marks_assistant(tokenizer.chat_template):
         return encode(samples, tokenizer, max_length=max_length, least=0)
     rows = [_by_what_is_added([m.model_dump() for m in sample.messages], tokenizer) for sample in samples]
     kept = [row for row in rows if len(row["input_ids"]) <= max_length]
