@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ def tiny(tiny_base: Path, tmp_path: Path) -> Setting:
     return Setting(
         base=str(tiny_base),
         studies={"tiny": Study((NUMBERS, StoriesTask(train_rows=12, questions=3)), epochs=1)},
+        searched="tiny",
         rates=(1e-3, 2e-3),
         most_rates=2,
         repeated=("malora",),
@@ -93,6 +95,26 @@ def test_variants_take_the_rate_of_their_kin(tiny: Setting) -> None:
     assert begun[-1] == Job("cell", "tiny", "malora-6-16", 0, 2e-3)
 
 
+def test_one_study_is_searched_and_the_other_may_be_asked_whether_its_rate_does(tiny: Setting) -> None:
+    two = replace(tiny, studies={**tiny.studies, "other": tiny.studies["tiny"]})
+    begun: list[Job] = []
+
+    def begin(job: Job) -> None:
+        begun.append(job)
+        scores = {"numbers": job.rate if job.study == "tiny" else -job.rate}
+        write_json(two.place(job) / "found.json", {"scores": scores, "learning_rate": job.rate})
+
+    assert Plan(two, begin).study("other", ["malora"], [0])
+    assert Plan(two, begin).rates("other", ["malora"])
+    assert Plan(two, begin).study("other", ["malora"], [0])
+    assert [(job.kind, job.study, job.rate) for job in begun] == [
+        *[("search", "tiny", rate) for rate in (1e-3, 2e-3)],
+        *[("single", "other", 2e-3) for _ in range(2)],
+        ("cell", "other", 2e-3),
+        *[("search", "other", rate) for rate in (1e-3, 2e-3)],
+    ]
+
+
 def test_timing_finds_the_rank_of_equal_time(tiny: Setting) -> None:
     assert time_rank(tiny) is None
     found = do_timing(tiny)
@@ -100,6 +122,10 @@ def test_timing_finds_the_rank_of_equal_time(tiny: Setting) -> None:
     assert set(found["median_seconds"]) == {"malora"} | {
         f"lora-r{n * found['equal_rank']}" for n in (1, 2, 3)
     }
+    shutil.rmtree(tiny.folder)
+    assert time_rank(tiny) is None
+    write_json(tiny.result, {"studies": {"tiny": {"cells": {"lora-time": {"0": {"rank": 91}}}}}})
+    assert time_rank(tiny) == 91
 
 
 def test_the_rank_of_a_time_lies_on_the_line() -> None:

@@ -80,3 +80,8 @@ def test_an_adapter_is_spoken_to_as_its_own_tokenizer_says(tmp_path: Path) -> No
     tiny.tiny_tokenizer().save_pretrained(tmp_path / "adapter")
     assert "You are kind." not in source.new_chat_template(source.pupil()) != ""
     assert source.mark != mark
+    wordless = tiny.tiny_tokenizer()
+    wordless.chat_template = None
+    wordless.save_pretrained(base)  # an adapter may bring the words that its base lacks
+    (base / "chat_template.jinja").unlink(missing_ok=True)
+    assert source.new_chat_template(source.pupil()) == source.pupil().tokenizer.chat_template

@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import yaml
+from recipe_file import write_recipe
 
 from mezzofanti.cli import main
 from mezzofanti.curvature import Mesh
@@ -26,19 +27,10 @@ ROOT = Path(__file__).parents[2]
 READY = ROOT / "recipes" / "curvature" / "film-on-a-wire.yaml"
 
 
-def write(folder: Path, content: object) -> Path:
-    path = folder / "film.yaml"
-    if isinstance(content, bytes):
-        path.write_bytes(content)
-        return path
-    path.write_text(content if isinstance(content, str) else yaml.safe_dump(content))
-    return path
-
-
 def test_the_ready_recipe_is_solved_and_written_out(tmp_path: Path) -> None:
     content = yaml.safe_load(READY.read_text())
     content["domain"]["refinement"] = 4
-    film = solve_problem(write(tmp_path, content), tmp_path / "out")
+    film = solve_problem(write_recipe(tmp_path, content), tmp_path / "out")
     summary = json.loads((tmp_path / "out" / "solution.json").read_text())
     files = {"film.html", "film.png", "nodes.parquet", "solution.json", "timings.json", "triangles.parquet"}
     assert {p.name for p in (tmp_path / "out").iterdir()} == files | {"film.vtu"}
@@ -64,7 +56,7 @@ def test_the_page_stands_alone_and_says_what_the_summary_says(tmp_path: Path) ->
         "domain": {"shape": "rectangle", "divisions": 16},
         "loads": [{"density": 3.65}],
     }
-    film = solve_problem(write(tmp_path, recipe), tmp_path / "out")
+    film = solve_problem(write_recipe(tmp_path, recipe), tmp_path / "out")
     page = (tmp_path / "out" / "film.html").read_text("utf-8")
     summary = json.loads((tmp_path / "out" / "solution.json").read_text())
     assert film.outcome == summary["outcome"] == "detached"
@@ -81,12 +73,12 @@ def test_the_page_stands_alone_and_says_what_the_summary_says(tmp_path: Path) ->
 def test_a_polygon_that_crosses_itself_is_refused_where_it_does(tmp_path: Path) -> None:
     bow = {"domain": {"shape": "polygon", "corners": [[0, 0], [1, 1], [1, 0], [0, 1]]}}
     with pytest.raises(ConfigurationError, match=r"\(0\.5, 0\.5\)|cross"):
-        solve_problem(write(tmp_path, bow), tmp_path / "out")
+        solve_problem(write_recipe(tmp_path, bow), tmp_path / "out")
     triangle = {
         "domain": {"shape": "polygon", "corners": [[0, 0], [2, 0], [0, 2]], "size": 0.4},
         "loads": [{"density": 0.5}],
     }
-    assert solve_problem(write(tmp_path, triangle), tmp_path / "out").u.min() < 0
+    assert solve_problem(write_recipe(tmp_path, triangle), tmp_path / "out").u.min() < 0
 
 
 @pytest.mark.parametrize(
@@ -110,7 +102,7 @@ def test_the_command_line_says_in_one_line_what_is_wrong_and_where(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     content = {"domain": {"shape": "disc", "refinement": 3}, **recipe}
-    path = write(tmp_path, content)
+    path = write_recipe(tmp_path, content)
     monkeypatch.setattr(
         sys, "argv", ["mezzo", "curvature", "solve", str(path), "--output", str(tmp_path / "out")]
     )
@@ -127,7 +119,7 @@ def test_the_command_line_tells_progress_and_outcome(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("mezzofanti.cli.curvature.QUIET_SECONDS", -1.0)
-    path = write(tmp_path, {"domain": {"shape": "disc", "refinement": 3}, "loads": [{"density": 1.0}]})
+    path = write_recipe(tmp_path, {"domain": {"shape": "disc", "refinement": 3}, "loads": [{"density": 1.0}]})
     monkeypatch.setattr(
         sys, "argv", ["mezzo", "curvature", "solve", str(path), "--output", str(tmp_path / "out")]
     )
@@ -141,7 +133,7 @@ def test_the_command_line_tells_progress_and_outcome(
 
 
 def test_the_same_recipe_gives_the_same_numbers(tmp_path: Path) -> None:
-    recipe = write(
+    recipe = write_recipe(
         tmp_path, {"domain": {"shape": "rectangle", "divisions": 8}, "loads": [{"density": "1 + x"}]}
     )
     for name in ("one", "two"):
@@ -157,7 +149,7 @@ def test_a_mesh_file_is_found_beside_the_recipe(tmp_path: Path) -> None:
         "domain": {"shape": "mesh", "file": "corner.json", "refinement": 3},
         "loads": [{"density": 0.5}],
     }
-    film = solve_problem(write(tmp_path, recipe), tmp_path / "out")
+    film = solve_problem(write_recipe(tmp_path, recipe), tmp_path / "out")
     assert film.u.min() < 0 == film.u.max()
 
 
@@ -203,7 +195,7 @@ def test_nothing_outside_the_grammar_is_evaluated(text: str) -> None:
 
 def test_a_formula_without_a_value_is_refused_where_it_is_used(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"'9\*\*9\*\*9\*\*9' is not finite"):
-        solve_problem(write(tmp_path, {"loads": [{"density": "9**9**9**9"}]}), tmp_path / "out")
+        solve_problem(write_recipe(tmp_path, {"loads": [{"density": "9**9**9**9"}]}), tmp_path / "out")
 
 
 def test_the_example_draws_its_picture(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -224,8 +216,8 @@ def test_the_guide_works_as_written(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.chdir(tmp_path)
     guide = (ROOT / "docs" / "how-to" / "solve-a-film.md").read_text("utf-8")
     recipe, python = (re.findall(rf"```{kind}\n(.*?)```", guide, re.DOTALL) for kind in ("yaml", "python"))
-    assert read_problem(write(tmp_path, recipe[0])).domain.refinement == 6
-    Mesh.disc(refinement=2).write(tmp_path / "part.msh")
+    assert read_problem(write_recipe(tmp_path, recipe[0])).domain.refinement == 6
+    Mesh.disc(refinement=2).write_recipe(tmp_path / "part.msh")
     names: dict[str, Any] = {}
     for block in python:
         exec(block.replace("refinement=6", "refinement=4").replace("nodes=3000", "nodes=600"), names)

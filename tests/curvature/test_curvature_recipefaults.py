@@ -7,21 +7,12 @@ import sys
 from pathlib import Path
 
 import pytest
-import yaml
+from recipe_file import write_recipe
 
 from mezzofanti.cli import main
 from mezzofanti.curvature import Mesh, NodalMeasure, density, flat_distance, solve_dirichlet
 from mezzofanti.curvature.problem import read_problem, solve_problem
 from mezzofanti.errors import ConfigurationError, DataError, MezzofantiError, SolverError
-
-
-def write(folder: Path, content: object) -> Path:
-    path = folder / "film.yaml"
-    if isinstance(content, bytes):
-        path.write_bytes(content)
-        return path
-    path.write_text(content if isinstance(content, str) else yaml.safe_dump(content))
-    return path
 
 
 @pytest.mark.parametrize(
@@ -73,7 +64,7 @@ def write(folder: Path, content: object) -> Path:
 )
 def test_what_is_wrong_in_a_recipe_is_named(tmp_path: Path, content: object, said: str) -> None:
     with pytest.raises(MezzofantiError) as caught:
-        solve_problem(write(tmp_path, content), tmp_path / "out")
+        solve_problem(write_recipe(tmp_path, content), tmp_path / "out")
     assert said in str(caught.value)
     assert "\n" not in str(caught.value)
     assert caught.value.cure
@@ -82,14 +73,14 @@ def test_what_is_wrong_in_a_recipe_is_named(tmp_path: Path, content: object, sai
 
 def test_an_overload_writes_nothing(tmp_path: Path) -> None:
     with pytest.raises(SolverError, match="perimeter"):
-        solve_problem(write(tmp_path, {"loads": [{"density": 2.3}]}), tmp_path / "out")
+        solve_problem(write_recipe(tmp_path, {"loads": [{"density": 2.3}]}), tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
 def test_a_missing_recipe_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"There is no recipe .*nowhere\.yaml\. Check the path"):
         read_problem(tmp_path / "nowhere.yaml")
-    write(tmp_path, {})
+    write_recipe(tmp_path, {})
     with pytest.raises(ConfigurationError, match=r"Did you mean 'film\.yaml'"):
         read_problem(tmp_path / "flim.yaml")
     with pytest.raises(ConfigurationError, match="cannot be read: Is a directory"):
@@ -123,7 +114,7 @@ def test_what_is_wrong_in_a_mesh_file_is_named_on_one_line(
 ) -> None:
     (tmp_path / name).write_text(content if isinstance(content, str) else json.dumps(content))
     with pytest.raises(DataError) as caught:
-        solve_problem(write(tmp_path, {"domain": {"shape": "mesh", "file": name}}), tmp_path / "out")
+        solve_problem(write_recipe(tmp_path, {"domain": {"shape": "mesh", "file": name}}), tmp_path / "out")
     assert said in str(caught.value)
     assert "\n" not in str(caught.value)
     assert caught.value.cure
@@ -134,7 +125,7 @@ def test_what_a_reader_must_know_is_told_on_the_command_line_too(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     line = {"line": [[0, 0], [4, 0]], "mass_per_length": 0.5}
-    path = write(tmp_path, {"domain": {"shape": "disc", "refinement": 3}, "loads": [line]})
+    path = write_recipe(tmp_path, {"domain": {"shape": "disc", "refinement": 3}, "loads": [line]})
     monkeypatch.setattr(
         sys, "argv", ["mezzo", "curvature", "solve", str(path), "--output", str(tmp_path / "out")]
     )
@@ -153,7 +144,7 @@ def test_a_function_of_the_wrong_shape_is_named() -> None:
 @pytest.mark.parametrize("name", ["mesh", "mesh.foo"])
 def test_a_mesh_file_of_no_known_kind_is_refused(name: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="has no ending of a mesh file"):
-        Mesh.disc(refinement=1).write(tmp_path / name)
+        Mesh.disc(refinement=1).write_recipe(tmp_path / name)
 
 
 def test_a_distance_is_the_same_both_ways_and_needs_a_mesh() -> None:

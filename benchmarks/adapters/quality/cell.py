@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from benchmarks.adapters.contestants import config, freeze, matching_rank
+from benchmarks.adapters.quality.prefix import FrozenPrefix
 from benchmarks.adapters.quality.setting import Job, Setting, load
 from benchmarks.adapters.rounds import run_rounds, seconds_of
 from benchmarks.adapters.workloads import Racer, adapt
@@ -46,7 +47,14 @@ def do_job(setting: Setting, job: Job) -> dict[str, Any]:
         encoded, setting.studies[job.study].epochs, setting.training.per_device_train_batch_size, job.seed
     )
     model = _adapted(setting, job)
-    seconds = _train(model, tokenizer, batches, setting, job)
+    prefix = FrozenPrefix(
+        model.get_base_model().model,
+        _layers(setting, model)[0],
+        setting.folder / job.study / f"lower-layers-seed-{job.seed}.safetensors",
+    )
+    prefix.learn(encoded)
+    with prefix.applied():
+        seconds = _train(model, tokenizer, batches, setting, job)
     started = time.monotonic()
     answers = examine(
         model,
@@ -63,6 +71,7 @@ def do_job(setting: Setting, job: Job) -> dict[str, Any]:
         "samples": sum(map(len, batches)),
         "rows": {name: len(task) for name, task in lessons.rows.items()},
         "dropped_rows": dropped,
+        "layers_remembered": prefix.depth,
         "threads": torch.get_num_threads(),
         "learning_rate": job.rate,
         "rank": _rank(model),
@@ -175,9 +184,16 @@ def timing_path(setting: Setting) -> Path:
 
 
 def time_rank(setting: Setting) -> int | None:
-    """The rank at which LoRA's step takes as long as MALoRA's; None where it is not measured yet."""
+    """The rank at which LoRA's step takes as long as MALoRA's; None where it is not measured yet.
+
+    Where the timing's folder is gone, the rank of a cell that stands: all cells of `lora-time` have one rank.
+    """
     path = timing_path(setting)
-    return int(read_json(path)["rank"]) if path.is_file() else None
+    if path.is_file():
+        return int(read_json(path)["rank"])
+    studies = read_json(setting.result)["studies"].values() if setting.result.is_file() else ()
+    cells = [cell for study in studies for cell in study.get("cells", {}).get("lora-time", {}).values()]
+    return int(cells[0]["rank"]) if cells else None
 
 
 def do_timing(setting: Setting) -> dict[str, Any]:

@@ -43,7 +43,7 @@ class Plan:
     def study(self, study: str, contestants: Sequence[str], seeds: Sequence[int]) -> bool:
         """Run a study's search and cells for some contestants; return False where time ran out before the end."""
         try:
-            self._search(study, contestants)
+            self._search(self.setting.searched, contestants)
             self._pool(self._singles(study))
             repeated = self.setting.repeated
             self._pool(
@@ -61,8 +61,18 @@ class Plan:
     def variants(self, study: str, named: dict[str, str]) -> bool:
         """Run cells of further contestants with seed 0, each at the rate that was searched for a kin of its."""
         try:
-            self._search(study, sorted(set(named.values())))
+            self._search(self.setting.searched, sorted(set(named.values())))
             self._pool([self._cell(study, name, kin, 0) for name, kin in named.items()])
+        except OutOfTime:
+            return False
+        finally:
+            self.write()
+        return True
+
+    def rates(self, study: str, contestants: Sequence[str]) -> bool:
+        """Search the rates of a study of its own, which changes no cell: whether another study's rates do for it."""
+        try:
+            self._search(study, contestants)
         except OutOfTime:
             return False
         finally:
@@ -87,13 +97,13 @@ class Plan:
         return {float(rate): score for rate, score in found.items()}
 
     def _cell(self, study: str, name: str, kin: str, seed: int) -> Job:
-        return Job("cell", study, name, seed, best_rate(self._scores(study, kin)))
+        return Job("cell", study, name, seed, best_rate(self._scores(self.setting.searched, kin)))
 
     def _singles(self, study: str) -> list[Job]:
         """Every task alone, at the rate of LoRA of equal parameters, or of whichever contestant has been searched."""
-        searched = self._found(study)["search"]
+        searched = self._found(self.setting.searched)["search"]
         kin = "lora-equal" if "lora-equal" in searched else next(iter(searched))
-        rate = best_rate(self._scores(study, kin))
+        rate = best_rate(self._scores(self.setting.searched, kin))
         return [Job("single", study, task, 0, rate) for task in self.setting.names(study)]
 
     def _pool(self, jobs: Iterable[Job]) -> None:

@@ -14,10 +14,10 @@ K: compare figures only with their formula beside them.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import sqrt
 from typing import Any
 
 from mezzofanti.errors import StateError
+from mezzofanti.evaluation.statistics import proportion_error
 
 __all__ = ["AccuracyMatrix"]
 
@@ -80,7 +80,7 @@ class AccuracyMatrix:
     def standard_error(self, row: int, column: int) -> float | None:
         """Binomial standard error of one cell from its number of questions."""
         score, questions = self.rows[row][column], self.questions[column]
-        return None if score is None or not questions else sqrt(score * (1 - score) / questions)
+        return None if score is None or not questions else proportion_error(score, questions)
 
     def as_json(self) -> dict[str, Any]:
         """The matrix as JSON values."""

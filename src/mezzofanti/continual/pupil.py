@@ -30,16 +30,26 @@ logger = logging.getLogger(__name__)
 
 
 class Pupil:
-    """A base model with one adapter. `index` says after how many tasks its weights are (-1: not yet loaded)."""
+    """A base model with one adapter. `index` says after how many tasks its weights are (-1: not yet loaded).
+
+    It is spoken to as `tokenizer` says where one is given, else as the base's own, its template marked for training.
+    """
 
     def __init__(
-        self, base: Base, adapter: AdapterSettings, training: TrainingSettings, *, seed: int
+        self,
+        base: Base,
+        adapter: AdapterSettings,
+        training: TrainingSettings,
+        *,
+        seed: int,
+        tokenizer: Any = None,
     ) -> None:
         self.base, self.adapter, self.training, self.seed = base, adapter, training, seed
-        self.tokenizer = AutoTokenizer.from_pretrained(base.path)
+        self.tokenizer = tokenizer or AutoTokenizer.from_pretrained(base.path)
         if self.tokenizer.pad_token is None:
             self.tokenizer.pad_token = self.tokenizer.eos_token
-        self.template = use_training_template(self.tokenizer)
+        if tokenizer is None:
+            use_training_template(self.tokenizer)
         self.model: Any = None
         self.index = -1
         self._told: set[str] = set()

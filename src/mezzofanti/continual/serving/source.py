@@ -61,11 +61,10 @@ class Source:
 
         from mezzofanti.continual.pupil import Pupil
 
-        pupil = Pupil(self.base, AdapterSettings(type="malora"), self.training, seed=0)
         own = (self.adapter / "tokenizer_config.json").is_file()
-        pupil.tokenizer = AutoTokenizer.from_pretrained(self.adapter if own else self.base.path)
-        pupil.tokenizer.pad_token = pupil.tokenizer.pad_token or pupil.tokenizer.eos_token
-        mark_assistant(pupil.tokenizer)
+        tokenizer = AutoTokenizer.from_pretrained(self.adapter if own else self.base.path)
+        mark_assistant(tokenizer)
+        pupil = Pupil(self.base, AdapterSettings(type="malora"), self.training, seed=0, tokenizer=tokenizer)
         pupil.become(1, self.adapter)
         return pupil
 
