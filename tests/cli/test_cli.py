@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -130,6 +131,22 @@ def test_status_evaluate_and_report_look_at_what_was_learned(
     assert code == 0
     assert said.strip().endswith("look at   page.html")
     assert "one 100?" in (place / "page.html").read_text() or "one " in (place / "page.html").read_text()
+
+
+def test_a_folder_of_learners_stands_for_all_of_them(
+    taught: subprocess.CompletedProcess[str], place: Path, tmp_path: Path, mezzo: Mezzo
+) -> None:
+    for name in ("first", "second"):
+        shutil.copytree(place / "learners" / "school", tmp_path / "all" / name)
+    (tmp_path / "all" / "corpus").mkdir()
+    page = tmp_path / "page.html"
+    code, said, _ = mezzo("report", tmp_path / "all", "--output", page)
+    assert code == 0
+    both = said
+    code, said, _ = mezzo("report", tmp_path / "all" / "first", tmp_path / "all" / "second", "--output", page)
+    assert (code, said) == (0, both)
+    code, _, warned = mezzo("report", tmp_path / "all" / "corpus", "--output", page)
+    assert (code, "There is no learner in" in warned) == (2, True)
 
 
 def test_own_rows_become_one_more_task(

@@ -15,7 +15,7 @@ __all__ = ["report"]
 @app.command()
 def report(
     learners: Annotated[
-        list[Path], typer.Argument(help="One learner's folder, or several that learned the same tasks.")
+        list[Path], typer.Argument(help="Learners that learned the same tasks, or a folder of such.")
     ],
     output: Annotated[Path, typer.Option(help="The page to write.")] = Path("report.html"),
 ) -> None:
@@ -23,9 +23,8 @@ def report(
     from mezzofanti.continual.state import LearnerFolder
     from mezzofanti.report import verdict_lines, write_report
 
-    for learner in learners:
-        LearnerFolder(learner).settings()
-    write_report(learners, output)
-    for line in verdict_lines(learners):
+    found = [learner.path for path in learners for learner in LearnerFolder.those_in(path)]
+    write_report(found, output)
+    for line in verdict_lines(found):
         typer.echo(line)
     typer.echo(f"look at   {output}")

@@ -47,6 +47,20 @@ class LearnerFolder:
         """Whether a learner was begun here."""
         return self.settings_file.is_file()
 
+    @classmethod
+    def those_in(cls, path: Path) -> list[LearnerFolder]:
+        """The learner in `path`, or, where there is none, those in the folders right below it, by name.
+
+        Raises `DataError` where there is none there either, or what is there cannot be read.
+        """
+        found = [cls(path)]
+        if not found[0].exists and path.is_dir():
+            below = [cls(folder) for folder in sorted(path.iterdir())]
+            found = [learner for learner in below if learner.exists] or found
+        for learner in found:
+            learner.settings()
+        return found
+
     def settings(self) -> dict[str, Any]:
         """The resolved settings. Raises `DataError` where there is no learner."""
         if not self.exists:
