@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +27,6 @@ def tiny(tiny_base: Path, tmp_path: Path) -> Setting:
     return Setting(
         base=str(tiny_base),
         studies={"tiny": Study((NUMBERS, StoriesTask(train_rows=12, questions=3)), epochs=1)},
-        searched="tiny",
         rates=(1e-3, 2e-3),
         most_rates=2,
         repeated=("malora",),
@@ -89,30 +87,34 @@ def test_variants_take_the_rate_of_their_kin(tiny: Setting) -> None:
 
     def begin(job: Job) -> None:
         begun.append(job)
-        write_json(tiny.place(job) / "found.json", {"scores": {"numbers": job.rate}})
+        found = {"scores": {"numbers": job.rate}, "learning_rate": job.rate}
+        write_json(tiny.place(job) / "found.json", found)
 
     assert Plan(tiny, begin).variants("tiny", {"malora-6-16": "malora"})
     assert begun[-1] == Job("cell", "tiny", "malora-6-16", 0, 2e-3)
 
 
-def test_one_study_is_searched_and_the_other_may_be_asked_whether_its_rate_does(tiny: Setting) -> None:
-    two = replace(tiny, studies={**tiny.studies, "other": tiny.studies["tiny"]})
-    begun: list[Job] = []
+def test_cells_at_a_rate_that_is_not_the_best_stand_beside_those_that_are(tiny: Setting) -> None:
+    def put(kind: str, rate: float, score: float) -> None:
+        content = {"scores": {"numbers": score}, "learning_rate": rate}
+        write_json(tiny.place(Job(kind, "tiny", "malora", 0, rate)) / "found.json", content)
 
     def begin(job: Job) -> None:
-        begun.append(job)
-        scores = {"numbers": job.rate if job.study == "tiny" else -job.rate}
-        write_json(two.place(job) / "found.json", {"scores": scores, "learning_rate": job.rate})
+        raise AssertionError(job)
 
-    assert Plan(two, begin).study("other", ["malora"], [0])
-    assert Plan(two, begin).rates("other", ["malora"])
-    assert Plan(two, begin).study("other", ["malora"], [0])
-    assert [(job.kind, job.study, job.rate) for job in begun] == [
-        *[("search", "tiny", rate) for rate in (1e-3, 2e-3)],
-        *[("single", "other", 2e-3) for _ in range(2)],
-        ("cell", "other", 2e-3),
-        *[("search", "other", rate) for rate in (1e-3, 2e-3)],
-    ]
+    put("search", 1e-3, 0.5)
+    for rate in (1e-3, 2e-3):
+        put("cell", rate, rate)
+    Plan(tiny, begin).write()
+    found = read_json(tiny.result)["studies"]["tiny"]
+    assert found["cells"]["malora"]["0"]["learning_rate"] == 1e-3
+    assert found["other_rates"]["malora at 0.002"]["0"]["learning_rate"] == 2e-3
+    shutil.rmtree(tiny.folder)  # also from the result alone, once the search goes on
+    put("search", 2e-3, 0.6)
+    Plan(tiny, begin).write()
+    found = read_json(tiny.result)["studies"]["tiny"]
+    assert found["cells"]["malora"]["0"]["learning_rate"] == 2e-3
+    assert list(found["other_rates"]) == ["malora at 0.001"]
 
 
 def test_timing_finds_the_rank_of_equal_time(tiny: Setting) -> None:

@@ -5,12 +5,10 @@
     python -m benchmarks.adapters quality --minutes 40                       begin nothing new after forty minutes
     python -m benchmarks.adapters quality --sweep ranks                      MoLoRA and MALoRA of four ranks, seed 0
     python -m benchmarks.adapters quality --sweep ablations                  what each part of MALoRA is worth, seed 0
-    python -m benchmarks.adapters quality --sweep rates --study across-domains    does the other study's rate do?
     python -m benchmarks.adapters quality --table                            print the tables, run nothing
 
-Every contestant searches its learning rate among the same rates, in one of the studies, with seed 0, on half the rows
-and validation rows from the other half; where the best lies at an edge, one rate further is tried until it does not.
-Both studies are run at that rate. A task counts only
+Every contestant searches its learning rate among the same rates, with seed 0, on half the rows and validation rows
+from the other half; where the best lies at an edge, one rate further is tried until it does not. A task counts only
 where LoRA that learns it alone beats the exam's most frequent answer by three standard errors. Jobs are processes of
 their own, resumable inside the job; `--workers 2` runs two at once, each with its share of the cores.
 """
@@ -46,9 +44,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--study", nargs="+", choices=list(STUDIES), default=list(STUDIES)[::-1])
     parser.add_argument("--cells", nargs="+", choices=METHODS, default=list(METHODS), metavar="CONTESTANT")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
-    parser.add_argument(
-        "--sweep", choices=[*SWEEPS, "rates"], help="instead of the studies: further contestants"
-    )
+    parser.add_argument("--sweep", choices=list(SWEEPS), help="instead of the studies: further contestants")
     parser.add_argument("--minutes", type=float, help="begin nothing new after so many minutes")
     parser.add_argument("--workers", type=int, default=1, help="jobs at once; they share the cores")
     parser.add_argument("--data", type=Path, default=Setting().data, help="folder of the Long Sequence data")
@@ -79,9 +75,7 @@ def run(setting: Setting, options: argparse.Namespace) -> None:
     if "lora-time" in options.cells and not options.sweep and time_rank(setting) is None:
         _process(setting, options.workers, "timing")
     for study in options.study:
-        if options.sweep == "rates":
-            done = plan.rates(study, options.cells)
-        elif options.sweep:
+        if options.sweep:
             done = plan.variants(study, SWEEPS[options.sweep])
         else:
             done = plan.study(study, options.cells, options.seeds)

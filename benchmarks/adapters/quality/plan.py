@@ -43,7 +43,7 @@ class Plan:
     def study(self, study: str, contestants: Sequence[str], seeds: Sequence[int]) -> bool:
         """Run a study's search and cells for some contestants; return False where time ran out before the end."""
         try:
-            self._search(self.setting.searched, contestants)
+            self._search(study, contestants)
             self._pool(self._singles(study))
             repeated = self.setting.repeated
             self._pool(
@@ -61,18 +61,8 @@ class Plan:
     def variants(self, study: str, named: dict[str, str]) -> bool:
         """Run cells of further contestants with seed 0, each at the rate that was searched for a kin of its."""
         try:
-            self._search(self.setting.searched, sorted(set(named.values())))
+            self._search(study, sorted(set(named.values())))
             self._pool([self._cell(study, name, kin, 0) for name, kin in named.items()])
-        except OutOfTime:
-            return False
-        finally:
-            self.write()
-        return True
-
-    def rates(self, study: str, contestants: Sequence[str]) -> bool:
-        """Search the rates of a study of its own, which changes no cell: whether another study's rates do for it."""
-        try:
-            self._search(study, contestants)
         except OutOfTime:
             return False
         finally:
@@ -97,13 +87,13 @@ class Plan:
         return {float(rate): score for rate, score in found.items()}
 
     def _cell(self, study: str, name: str, kin: str, seed: int) -> Job:
-        return Job("cell", study, name, seed, best_rate(self._scores(self.setting.searched, kin)))
+        return Job("cell", study, name, seed, best_rate(self._scores(study, kin)))
 
     def _singles(self, study: str) -> list[Job]:
         """Every task alone, at the rate of LoRA of equal parameters, or of whichever contestant has been searched."""
-        searched = self._found(self.setting.searched)["search"]
+        searched = self._found(study)["search"]
         kin = "lora-equal" if "lora-equal" in searched else next(iter(searched))
-        rate = best_rate(self._scores(self.setting.searched, kin))
+        rate = best_rate(self._scores(study, kin))
         return [Job("single", study, task, 0, rate) for task in self.setting.names(study)]
 
     def _pool(self, jobs: Iterable[Job]) -> None:
@@ -144,6 +134,7 @@ class Plan:
         found = self.result["studies"].setdefault(study, {})
         fixed = self.setting.studies[study]
         found.update(tasks=self.setting.names(study), epochs=fixed.epochs, padding_free=fixed.padding_free)
+        cells = _all_cells(found)
         for path in sorted((self.setting.folder / study).glob("*/found.json")):
             one = {**read_json(path), **_marks(path.with_name("answers.jsonl"))}
             kind, rest = path.parent.name.split("-", 1)
@@ -155,7 +146,8 @@ class Plan:
             elif kind == "single":
                 found.setdefault("single", {})[name] = one
             else:
-                found.setdefault("cells", {}).setdefault(name, {})[seed] = one
+                cells[name, rate, seed] = one
+        _sort(found, cells)
 
     def _head(self) -> dict[str, Any]:
         path = self.setting.result
@@ -171,6 +163,28 @@ class Plan:
             "layers": "upper half" if self.setting.upper_half else "all",
             "dropout": self.setting.dropout,
         }
+
+
+def _all_cells(found: dict[str, Any]) -> dict[tuple[str, str, str], Any]:
+    """Every cell a result holds, by contestant, rate and seed."""
+    of_contestants = {**found.get("cells", {}), **found.get("other_rates", {})}
+    return {
+        (name.split(" at ")[0], f"{one['learning_rate']:g}", seed): one
+        for name, cells in of_contestants.items()
+        for seed, one in cells.items()
+    }
+
+
+def _sort(found: dict[str, Any], cells: dict[tuple[str, str, str], Any]) -> None:
+    """Cells at the rate their contestant's search ended with, and beside them those at another one."""
+    found["cells"], found["other_rates"] = {}, {}
+    for (name, rate, seed), one in cells.items():
+        searched = found.get("search", {}).get(name)
+        best = best_rate({float(r): score for r, score in searched.items()}) if searched else float(rate)
+        if float(rate) == best:
+            found["cells"].setdefault(name, {})[seed] = one
+        else:
+            found["other_rates"].setdefault(f"{name} at {rate}", {})[seed] = one
 
 
 def _marks(path: Path) -> dict[str, Any]:

@@ -149,14 +149,10 @@ class Job(NamedTuple):
 
 @dataclass(frozen=True)
 class Setting:
-    """Everything a job depends on; the tests have a tiny one.
-
-    `searched` is the study whose search gives every contestant its rate in all of them.
-    """
+    """Everything a job depends on; the tests have a tiny one."""
 
     base: str = "smollm2-135m"
     studies: Mapping[str, Study] = field(default_factory=lambda: STUDIES)
-    searched: str = "within-a-domain"
     rates: tuple[float, ...] = (1e-3, 2e-3, 4e-3)
     most_rates: int = 6
     methods: tuple[str, ...] = METHODS

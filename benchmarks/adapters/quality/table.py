@@ -36,18 +36,19 @@ def summary(found: dict[str, Any]) -> dict[str, Any]:
     `seesaw` of a task: its mean mixed score minus the score of LoRA of equal parameters that learned it alone.
     `imbalance`: the standard deviation of these over the tasks. `lost`: the mean of their negative parts.
     `difference`: the average minus that of LoRA of equal parameters, seed by seed or question by question.
+    Cells at a rate that the search did not end with have rows of their own, `malora at 0.002`.
     """
     tasks = passed(found)
     singles = {task: 100 * found["single"][task]["scores"][task] for task in tasks}
     rows = {}
-    for name, cells in found.get("cells", {}).items():
+    for name, cells in _contestants(found).items():
         if not tasks:
             break
         scores = {task: [100 * cell["scores"][task] for cell in cells.values()] for task in tasks}
         seesaw = {task: mean(scores[task]) - singles[task] for task in tasks}
         rows[name] = {
             **_average(list(cells.values()), tasks),
-            **_difference(cells, found["cells"].get(RIVAL, {}), tasks),
+            **_difference(cells, found.get("cells", {}).get(RIVAL, {}), tasks),
             "scores": {task: mean(values) for task, values in scores.items()},
             "seesaw": seesaw,
             "imbalance": stdev(seesaw.values()) if len(tasks) > 1 else 0.0,
@@ -55,6 +56,10 @@ def summary(found: dict[str, Any]) -> dict[str, Any]:
             "seconds": mean(cell["seconds"] for cell in cells.values()),
         }
     return {"tasks": tasks, "single": singles, "contestants": rows}
+
+
+def _contestants(found: dict[str, Any]) -> dict[str, Any]:
+    return {**found.get("cells", {}), **found.get("other_rates", {})}
 
 
 def _average(cells: list[dict[str, Any]], tasks: list[str]) -> dict[str, Any]:
@@ -88,7 +93,9 @@ def _gaps(cell: dict[str, Any], rival: dict[str, Any], task: str) -> list[int]:
 
 def table(result: dict[str, Any]) -> str:
     """The result as Markdown: one table a study."""
-    return "\n\n".join(_study(name, found) for name, found in result["studies"].items() if found.get("cells"))
+    return "\n\n".join(
+        _study(name, found) for name, found in result["studies"].items() if _contestants(found)
+    )
 
 
 def _study(name: str, found: dict[str, Any]) -> str:
@@ -106,7 +113,7 @@ def _study(name: str, found: dict[str, Any]) -> str:
     average = mean(what["single"].values()) if tasks else 0.0
     lines.append(f"| each task alone, LoRA | | 1 | {average:.1f} | | | | {alone} |")
     for contestant, row in what["contestants"].items():
-        first = next(iter(found["cells"][contestant].values()))
+        first = next(iter(_contestants(found)[contestant].values()))
         mark = " q" if row["error_of"] == "questions" else ""
         cells = [contestant, f"{first['trainable_parameters']:,}", str(row["seeds"])]
         cells += [
