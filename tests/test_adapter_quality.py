@@ -105,8 +105,10 @@ def test_cells_at_a_rate_that_is_not_the_best_stand_beside_those_that_are(tiny: 
     put("search", 1e-3, 0.5)
     for rate in (1e-3, 2e-3):
         put("cell", rate, rate)
+        put("single", rate, rate)
     Plan(tiny, begin).write()
     found = read_json(tiny.result)["studies"]["tiny"]
+    assert found["single"]["malora"]["learning_rate"] == 1e-3
     assert found["cells"]["malora"]["0"]["learning_rate"] == 1e-3
     assert found["other_rates"]["malora at 0.002"]["0"]["learning_rate"] == 2e-3
     shutil.rmtree(tiny.folder)  # also from the result alone, once the search goes on
@@ -115,6 +117,7 @@ def test_cells_at_a_rate_that_is_not_the_best_stand_beside_those_that_are(tiny: 
     found = read_json(tiny.result)["studies"]["tiny"]
     assert found["cells"]["malora"]["0"]["learning_rate"] == 2e-3
     assert list(found["other_rates"]) == ["malora at 0.001"]
+    assert found["single"]["malora"]["learning_rate"] == 1e-3  # better than none, until there is one at 2e-3
 
 
 def test_timing_finds_the_rank_of_equal_time(tiny: Setting) -> None:

@@ -91,9 +91,7 @@ class Plan:
 
     def _singles(self, study: str) -> list[Job]:
         """Every task alone, at the rate of LoRA of equal parameters, or of whichever contestant has been searched."""
-        searched = self._found(study)["search"]
-        kin = "lora-equal" if "lora-equal" in searched else next(iter(searched))
-        rate = best_rate(self._scores(study, kin))
+        rate = _rate_alone(self._found(study))
         return [Job("single", study, task, 0, rate) for task in self.setting.names(study)]
 
     def _pool(self, jobs: Iterable[Job]) -> None:
@@ -134,7 +132,7 @@ class Plan:
         found = self.result["studies"].setdefault(study, {})
         fixed = self.setting.studies[study]
         found.update(tasks=self.setting.names(study), epochs=fixed.epochs, padding_free=fixed.padding_free)
-        cells = _all_cells(found)
+        cells, singles = _all_cells(found), list(found.get("single", {}).items())
         for path in sorted((self.setting.folder / study).glob("*/found.json")):
             one = {**read_json(path), **_marks(path.with_name("answers.jsonl"))}
             kind, rest = path.parent.name.split("-", 1)
@@ -144,9 +142,12 @@ class Plan:
                 mean = sum(one["scores"].values()) / len(one["scores"])
                 found.setdefault("search", {}).setdefault(name, {})[rate] = mean
             elif kind == "single":
-                found.setdefault("single", {})[name] = one
+                singles.append((name, one))
             else:
                 cells[name, rate, seed] = one
+        if singles:  # the one at the rate that the search ended with, as soon as there is one
+            rate = _rate_alone(found)
+            found["single"] = dict(sorted(singles, key=lambda named: bool(named[1]["learning_rate"] == rate)))
         _sort(found, cells)
 
     def _head(self) -> dict[str, Any]:
@@ -163,6 +164,13 @@ class Plan:
             "layers": "upper half" if self.setting.upper_half else "all",
             "dropout": self.setting.dropout,
         }
+
+
+def _rate_alone(found: dict[str, Any]) -> float:
+    """The rate of LoRA of equal parameters, or of whichever contestant has been searched."""
+    searched = found["search"]
+    scores = searched.get("lora-equal") or next(iter(searched.values()))
+    return best_rate({float(rate): score for rate, score in scores.items()})
 
 
 def _all_cells(found: dict[str, Any]) -> dict[tuple[str, str, str], Any]:
