@@ -146,8 +146,10 @@ class Plan:
             else:
                 cells[name, rate, seed] = one
         if singles:  # the one at the rate that the search ended with, as soon as there is one
-            rate = _rate_alone(found)
-            found["single"] = dict(sorted(singles, key=lambda named: bool(named[1]["learning_rate"] == rate)))
+            wanted = _rate_alone(found)
+            found["single"] = dict(
+                sorted(singles, key=lambda named: bool(named[1]["learning_rate"] == wanted))
+            )
         _sort(found, cells)
 
     def _head(self) -> dict[str, Any]:
