@@ -217,7 +217,7 @@ def test_the_guide_works_as_written(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     guide = (ROOT / "docs" / "how-to" / "solve-a-film.md").read_text("utf-8")
     recipe, python = (re.findall(rf"```{kind}\n(.*?)```", guide, re.DOTALL) for kind in ("yaml", "python"))
     assert read_problem(write_recipe(tmp_path, recipe[0])).domain.refinement == 6
-    Mesh.disc(refinement=2).write_recipe(tmp_path / "part.msh")
+    Mesh.disc(refinement=2).write(tmp_path / "part.msh")
     names: dict[str, Any] = {}
     for block in python:
         exec(block.replace("refinement=6", "refinement=4").replace("nodes=3000", "nodes=600"), names)

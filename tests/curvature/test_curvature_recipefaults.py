@@ -144,7 +144,7 @@ def test_a_function_of_the_wrong_shape_is_named() -> None:
 @pytest.mark.parametrize("name", ["mesh", "mesh.foo"])
 def test_a_mesh_file_of_no_known_kind_is_refused(name: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="has no ending of a mesh file"):
-        Mesh.disc(refinement=1).write_recipe(tmp_path / name)
+        Mesh.disc(refinement=1).write(tmp_path / name)
 
 
 def test_a_distance_is_the_same_both_ways_and_needs_a_mesh() -> None:
