@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.adapters.quality.setting import Job, Setting
+from benchmarks.adapters.quality.table import cells_of
 from benchmarks.record import circumstances
 from mezzofanti.bases import resolve
 from mezzofanti.files import read_json, read_jsonl, write_json
@@ -83,8 +84,7 @@ class Plan:
                 yield Job("search", study, name, 0, rate)
 
     def _scores(self, study: str, name: str) -> dict[float, float]:
-        found = self._found(study).get("search", {}).get(name, {})
-        return {float(rate): score for rate, score in found.items()}
+        return _searched(self._found(study), name)
 
     def _cell(self, study: str, name: str, kin: str, seed: int) -> Job:
         return Job("cell", study, name, seed, best_rate(self._scores(study, kin)))
@@ -168,19 +168,22 @@ class Plan:
         }
 
 
+def _searched(found: dict[str, Any], name: str) -> dict[float, float]:
+    """What a contestant's search found so far: validation scores by rate."""
+    return {float(rate): score for rate, score in found.get("search", {}).get(name, {}).items()}
+
+
 def _rate_alone(found: dict[str, Any]) -> float:
     """The rate of LoRA of equal parameters, or of whichever contestant has been searched."""
     searched = found["search"]
-    scores = searched.get("lora-equal") or next(iter(searched.values()))
-    return best_rate({float(rate): score for rate, score in scores.items()})
+    return best_rate(_searched(found, "lora-equal" if "lora-equal" in searched else next(iter(searched))))
 
 
 def _all_cells(found: dict[str, Any]) -> dict[tuple[str, str, str], Any]:
     """Every cell a result holds, by contestant, rate and seed."""
-    of_contestants = {**found.get("cells", {}), **found.get("other_rates", {})}
     return {
         (name.split(" at ")[0], f"{one['learning_rate']:g}", seed): one
-        for name, cells in of_contestants.items()
+        for name, cells in cells_of(found).items()
         for seed, one in cells.items()
     }
 
@@ -189,9 +192,8 @@ def _sort(found: dict[str, Any], cells: dict[tuple[str, str, str], Any]) -> None
     """Cells at the rate their contestant's search ended with, and beside them those at another one."""
     found["cells"], found["other_rates"] = {}, {}
     for (name, rate, seed), one in cells.items():
-        searched = found.get("search", {}).get(name)
-        best = best_rate({float(r): score for r, score in searched.items()}) if searched else float(rate)
-        if float(rate) == best:
+        scores = _searched(found, name)
+        if not scores or float(rate) == best_rate(scores):
             found["cells"].setdefault(name, {})[seed] = one
         else:
             found["other_rates"].setdefault(f"{name} at {rate}", {})[seed] = one

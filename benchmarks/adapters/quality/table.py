@@ -8,7 +8,7 @@ from typing import Any
 
 from mezzofanti.evaluation.statistics import mean_over_seeds, proportion_error
 
-__all__ = ["gate", "passed", "summary", "table"]
+__all__ = ["cells_of", "gate", "passed", "summary", "table"]
 
 RIVAL = "lora-equal"
 SURE = 3.0
@@ -41,7 +41,7 @@ def summary(found: dict[str, Any]) -> dict[str, Any]:
     tasks = passed(found)
     singles = {task: 100 * found["single"][task]["scores"][task] for task in tasks}
     rows = {}
-    for name, cells in _contestants(found).items():
+    for name, cells in cells_of(found).items():
         if not tasks:
             break
         scores = {task: [100 * cell["scores"][task] for cell in cells.values()] for task in tasks}
@@ -58,7 +58,8 @@ def summary(found: dict[str, Any]) -> dict[str, Any]:
     return {"tasks": tasks, "single": singles, "contestants": rows}
 
 
-def _contestants(found: dict[str, Any]) -> dict[str, Any]:
+def cells_of(found: dict[str, Any]) -> dict[str, Any]:
+    """The cells of every contestant by seed, those at another rate than its search ended with under `NAME at RATE`."""
     return {**found.get("cells", {}), **found.get("other_rates", {})}
 
 
@@ -93,9 +94,7 @@ def _gaps(cell: dict[str, Any], rival: dict[str, Any], task: str) -> list[int]:
 
 def table(result: dict[str, Any]) -> str:
     """The result as Markdown: one table a study."""
-    return "\n\n".join(
-        _study(name, found) for name, found in result["studies"].items() if _contestants(found)
-    )
+    return "\n\n".join(_study(name, found) for name, found in result["studies"].items() if cells_of(found))
 
 
 def _study(name: str, found: dict[str, Any]) -> str:
@@ -113,7 +112,7 @@ def _study(name: str, found: dict[str, Any]) -> str:
     average = mean(what["single"].values()) if tasks else 0.0
     lines.append(f"| each task alone, LoRA | | 1 | {average:.1f} | | | | {alone} |")
     for contestant, row in what["contestants"].items():
-        first = next(iter(_contestants(found)[contestant].values()))
+        first = next(iter(cells_of(found)[contestant].values()))
         mark = " q" if row["error_of"] == "questions" else ""
         cells = [contestant, f"{first['trainable_parameters']:,}", str(row["seeds"])]
         cells += [
