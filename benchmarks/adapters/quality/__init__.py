@@ -6,6 +6,7 @@
     python -m benchmarks.adapters quality --sweep ranks                      MoLoRA and MALoRA of four ranks, seed 0
     python -m benchmarks.adapters quality --sweep ablations                  what each part of MALoRA is worth, seed 0
     python -m benchmarks.adapters quality --table                            print the tables, run nothing
+    python -m benchmarks.adapters quality --table --against malora           differences from MALoRA instead of LoRA
 
 Every contestant searches its learning rate among the same rates, with seed 0, on half the rows and validation rows
 from the other half; where the best lies at an edge, one rate further is tried until it does not. A task counts only
@@ -25,7 +26,7 @@ from benchmarks.adapters.contestants import ABLATIONS, RANKS
 from benchmarks.adapters.quality.cell import do_job, do_timing, time_rank
 from benchmarks.adapters.quality.plan import Plan
 from benchmarks.adapters.quality.setting import METHODS, STUDIES, Job, Setting
-from benchmarks.adapters.quality.table import table
+from benchmarks.adapters.quality.table import RIVAL, table
 from benchmarks.lock import machine_lock
 from mezzofanti.files import read_json
 
@@ -49,6 +50,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--workers", type=int, default=1, help="jobs at once; they share the cores")
     parser.add_argument("--data", type=Path, default=Setting().data, help="folder of the Long Sequence data")
     parser.add_argument("--table", action="store_true", help="print the tables and run nothing")
+    parser.add_argument("--against", choices=METHODS, default=RIVAL, help="whose average the tables subtract")
     parser.add_argument("--job", nargs="+", help=argparse.SUPPRESS)
 
 
@@ -61,7 +63,7 @@ def main(options: argparse.Namespace) -> None:
     if not options.table:
         with machine_lock("python -m benchmarks.adapters quality"):
             run(setting, options)
-    print(table(read_json(setting.result)))
+    print(table(read_json(setting.result), options.against))
 
 
 def run(setting: Setting, options: argparse.Namespace) -> None:

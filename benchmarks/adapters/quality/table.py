@@ -8,9 +8,10 @@ from typing import Any
 
 from mezzofanti.evaluation.statistics import mean_over_seeds, proportion_error
 
-__all__ = ["cells_of", "gate", "passed", "summary", "table"]
+__all__ = ["RIVAL", "cells_of", "gate", "passed", "summary", "table"]
 
 RIVAL = "lora-equal"
+"""Whom every contestant is compared with where nobody else is named."""
 SURE = 3.0
 """Standard errors by which a task alone must beat the majority class."""
 
@@ -30,12 +31,12 @@ def passed(found: dict[str, Any]) -> list[str]:
     return [task for task in found["tasks"] if task in singles and gate(singles[task], task)["counts"]]
 
 
-def summary(found: dict[str, Any]) -> dict[str, Any]:
+def summary(found: dict[str, Any], rival: str = RIVAL) -> dict[str, Any]:
     """Every contestant of a study: average, seesaw, imbalance; all in per cent or points, over the tasks that count.
 
     `seesaw` of a task: its mean mixed score minus the score of LoRA of equal parameters that learned it alone.
     `imbalance`: the standard deviation of these over the tasks. `lost`: the mean of their negative parts.
-    `difference`: the average minus that of LoRA of equal parameters, seed by seed or question by question.
+    `difference`: the average minus the rival's (LoRA of equal parameters), seed by seed or question by question.
     Cells at a rate that the search did not end with have rows of their own, `malora at 0.002`.
     """
     tasks = passed(found)
@@ -48,7 +49,7 @@ def summary(found: dict[str, Any]) -> dict[str, Any]:
         seesaw = {task: mean(scores[task]) - singles[task] for task in tasks}
         rows[name] = {
             **_average(list(cells.values()), tasks),
-            **_difference(cells, found.get("cells", {}).get(RIVAL, {}), tasks),
+            **_difference(cells, found.get("cells", {}).get(rival, {}), tasks),
             "scores": {task: mean(values) for task, values in scores.items()},
             "seesaw": seesaw,
             "imbalance": stdev(seesaw.values()) if len(tasks) > 1 else 0.0,
@@ -92,20 +93,22 @@ def _gaps(cell: dict[str, Any], rival: dict[str, Any], task: str) -> list[int]:
     return [int(one) - int(other) for one, other in pairs]
 
 
-def table(result: dict[str, Any]) -> str:
-    """The result as Markdown: one table a study."""
-    return "\n\n".join(_study(name, found) for name, found in result["studies"].items() if cells_of(found))
+def table(result: dict[str, Any], rival: str = RIVAL) -> str:
+    """The result as Markdown: one table a study, every contestant against a rival."""
+    return "\n\n".join(
+        _study(name, found, rival) for name, found in result["studies"].items() if cells_of(found)
+    )
 
 
-def _study(name: str, found: dict[str, Any]) -> str:
-    what = summary(found)
+def _study(name: str, found: dict[str, Any], rival: str) -> str:
+    what = summary(found, rival)
     tasks = what["tasks"]
     left_out = [task for task in found["tasks"] if task not in tasks]
     lines = [f"{name}: {len(tasks)} of {len(found['tasks'])} tasks count"]
     lines[0] += f" (not {', '.join(left_out)})" if left_out else ""
     lines += [
         "",
-        f"| contestant | parameters | seeds | average, % | minus {RIVAL} | imbalance | lost | {' | '.join(tasks)} |",
+        f"| contestant | parameters | seeds | average, % | minus {rival} | imbalance | lost | {' | '.join(tasks)} |",
     ]
     lines += ["|---|---:|---:|---:|---:|---:|---:|" + "---:|" * len(tasks)]
     alone = " | ".join(f"{score:.0f}" for score in what["single"].values())
