@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import platform
+import subprocess
 import sys
 from contextlib import nullcontext
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import pytest
-from benchmarks.adapters import peer
+from benchmarks.adapters import peer, peer_process
 
 from mezzofanti.errors import ConfigurationError
 from mezzofanti.files import read_json
@@ -66,19 +69,59 @@ def source(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_two_processes_take_turns(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def git(folder: Path, *command: str) -> str:
+    who = ["-c", "user.name=A", "-c", "user.email=a@example.org", "-c", "commit.gpgsign=false"]
+    done = subprocess.run(
+        ["git", "-C", str(folder), *who, *command], check=True, capture_output=True, text=True
+    )
+    return done.stdout.strip()
+
+
+def checked_out(folder: Path) -> str:
+    """Make a repository of a folder and return its one commit."""
+    git(folder, "init", "-q")
+    git(folder, "add", "-A")
+    git(folder, "commit", "-qm", "all", "--allow-empty")
+    git(folder, "tag", "-a", "v1", "-m", "v1")
+    return git(folder, "rev-parse", "HEAD")
+
+
+def test_two_processes_take_turns(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    commit = checked_out(source)
     monkeypatch.setattr(peer, "SHAPE", SHAPE)
     monkeypatch.setattr(peer, "machine_lock", nullcontext)
     parser = argparse.ArgumentParser()
     peer.add_options(parser)
     asked = ["--python", sys.executable, "--source", str(source), "--rounds", "5", "--threads", "1"]
     peer.main(parser.parse_args([*asked, "--output", str(tmp_path / "peer.json")]))
-    found: dict[str, Any] = read_json(tmp_path / "peer.json")["contestants"]
+    result = read_json(tmp_path / "peer.json")
+    assert result["peer"]["commit"] == commit
+    assert result["peer"]["python"] == platform.python_version()  # the stand-in runs in this very environment
+    assert result["peer"]["versions"]["torch"] == result["versions"]["torch"] == version("torch")
+    assert {"torch", "transformers"} <= set(result["peer"]["versions"])
+    assert f"MoE-PEFT at commit {commit} with Python {platform.python_version()}, torch " in (
+        capsys.readouterr().out
+    )
+    found: dict[str, Any] = result["contestants"]
     assert list(found) == ["their base", "mola", "our base", *peer.OURS]
     assert all(len(one["seconds"]) == 5 for one in found.values())
     # the same eight LoRAs and router on both sides
     assert found["mola"]["trainable_parameters"] == found["molora-r8"]["trainable_parameters"]
     assert found["malora"]["mola_to_this"]["low"] <= found["malora"]["mola_to_this"]["high"]
+
+
+def test_a_commit_is_that_of_the_source_itself(tmp_path: Path) -> None:
+    outer = checked_out(tmp_path)
+    inner = tmp_path / "MoE-PEFT"
+    inner.mkdir()
+    assert peer_process.commit(inner) is None  # not the repository it happens to lie in
+    (inner / "code.py").write_text("a = 1\n")
+    own = checked_out(inner)
+    assert peer_process.commit(inner) == own != outer
+    (inner / "code.py").write_text("a = 2\n")
+    assert peer_process.commit(inner) == f"{own}-dirty"
 
 
 def test_a_process_that_cannot_begin_is_named(tmp_path: Path) -> None:

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import argparse
 import shutil
+from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
-from benchmarks.adapters.quality.cell import do_job, do_timing, mixed_batches, rank_of_time, time_rank
+from benchmarks.adapters import quality
+from benchmarks.adapters.quality import timing
+from benchmarks.adapters.quality.cell import do_job
 from benchmarks.adapters.quality.plan import Plan, best_rate, next_rate
+from benchmarks.adapters.quality.pupil import mixed_batches
 from benchmarks.adapters.quality.setting import STUDIES, Job, Setting, StoriesTask, Study, load
 from benchmarks.adapters.quality.table import gate, summary, table
+from benchmarks.adapters.quality.timing import do_timing, rank_of_time, time_rank, timing_path
+from benchmarks.adapters.rounds import ratio
 
 from mezzofanti.continual import TrainingSettings
 from mezzofanti.files import read_json, write_json
@@ -31,7 +40,7 @@ def tiny(tiny_base: Path, tmp_path: Path) -> Setting:
         most_rates=2,
         repeated=("malora",),
         validation_rows=2,
-        timing_rounds=2,
+        timing_rounds=5,
         training=TRAINING,
         folder=tmp_path / "work",
         result=tmp_path / "quality.json",
@@ -120,17 +129,100 @@ def test_cells_at_a_rate_that_is_not_the_best_stand_beside_those_that_are(tiny: 
     assert found["single"]["malora"]["learning_rate"] == 1e-3  # better than none, until there is one at 2e-3
 
 
-def test_timing_finds_the_rank_of_equal_time(tiny: Setting) -> None:
+def nothing(job: Job) -> None:
+    raise AssertionError(job)
+
+
+def test_timing_finds_the_rank_of_equal_time_and_the_result_keeps_it(
+    tiny: Setting, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(quality, "Setting", lambda **_: tiny)
+    monkeypatch.setattr(quality, "machine_lock", nullcontext)
+    monkeypatch.setattr(quality, "_process", lambda setting, workers, *job: quality._do(setting, list(job)))
+    parser = argparse.ArgumentParser()
+    quality.add_options(parser)
     assert time_rank(tiny) is None
-    found = do_timing(tiny)
-    assert time_rank(tiny) == found["rank"] >= 1
-    assert set(found["median_seconds"]) == {"malora"} | {
-        f"lora-r{n * found['equal_rank']}" for n in (1, 2, 3)
-    }
-    shutil.rmtree(tiny.folder)
-    assert time_rank(tiny) is None
+    quality.main(parser.parse_args(["--timing", "--data", str(tiny.data)]))
+    found = read_json(tiny.result)["timing"]
+    loras = [f"lora-r{n * found['equal_rank']}" for n in (1, 2, 3)]
+    assert list(found["seconds"]) == list(found["median_seconds"]) == ["malora", *loras]
+    assert [len(seconds) for seconds in found["seconds"].values()] == [found["rounds"]] * 4 == [5] * 4
+    assert 1 <= found["low"] <= found["high"] <= found["largest_considered"]
+    assert 1 <= found["rank"] <= found["largest_considered"]
+    assert found["threads"] >= 1
+    for name in loras:
+        assert found["malora_to"][name] == ratio(found["seconds"]["malora"], found["seconds"][name])
+    assert f"rank {found['rank']} ({found['low']} to {found['high']})" in capsys.readouterr().out
+    shutil.rmtree(tiny.folder)  # the result alone is enough to go on from, and is not written without it
+    assert time_rank(tiny) == found["rank"]
+    Plan(tiny, nothing).write()
+    assert read_json(tiny.result)["timing"] == found
+
+
+def test_a_timing_that_was_stopped_goes_on_and_a_finished_one_is_made_anew(tiny: Setting) -> None:
+    short = replace(tiny, timing_rounds=1)
+    first = do_timing(short)
+    timing_path(tiny).unlink()  # as if it had been stopped after a round
+    second = do_timing(replace(tiny, timing_rounds=2))
+    assert second["seconds"]["malora"][:1] == first["seconds"]["malora"]
+    third = do_timing(short)
+    assert third["seconds"]["malora"] != first["seconds"]["malora"]
+    assert third["low"] is None  # too few rounds to say
+
+
+def test_cells_that_stand_keep_lora_times_rank_whatever_is_timed_later(tiny: Setting) -> None:
     write_json(tiny.result, {"studies": {"tiny": {"cells": {"lora-time": {"0": {"rank": 91}}}}}})
+    assert time_rank(tiny) == 91  # a file from before the timing was kept
+    write_json(timing_path(tiny), {"rank": 70})
     assert time_rank(tiny) == 91
+    others = {
+        "other_rates": {"lora-time at 0.002": {"0": {"rank": 91}}, "malora at 0.002": {"0": {"rank": 12}}}
+    }
+    write_json(tiny.result, {"studies": {"tiny": others}})
+    assert time_rank(tiny) == 91  # also where the search has since ended with another rate
+    write_json(tiny.result, {"studies": {"tiny": {}}, "timing": {"rank": 80}})
+    assert time_rank(tiny) == 70
+
+
+def test_a_result_from_before_is_gone_on_from_with_all_it_holds(repository: Path, tiny: Setting) -> None:
+    known = read_json(repository / "benchmarks" / "results" / "malora_quality.json")
+    write_json(tiny.result, known)
+    plan = Plan(replace(tiny, studies=STUDIES), nothing)
+    plan.write()
+    written = read_json(tiny.result)
+    assert written["studies"] == known["studies"]
+    assert set(written) >= set(known)
+    for study, found in known["studies"].items():
+        for name, cells in found["cells"].items():
+            for seed, cell in cells.items():
+                plan._do(Job("cell", study, name, int(seed), cell["learning_rate"]))  # stands: begins nothing
+    assert found["cells"]
+
+
+def test_the_head_names_no_step_count_that_no_cell_took(tiny: Setting) -> None:
+    Plan(tiny, nothing).write()
+    training = read_json(tiny.result)["training"]
+    assert training["per_device_train_batch_size"] == 4
+    assert "max_steps" not in training
+
+
+def test_the_interval_of_a_rank_is_over_rounds_drawn_together(
+    tiny: Setting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def timed(noise: float) -> dict[str, Any]:
+        drawn = np.random.default_rng(0)
+        means = {"malora": 1.15, "lora-r70": 1.0, "lora-r140": 1.1, "lora-r210": 1.2}
+        rows = [
+            {"seconds": {name: slowed * (mean + noise * drawn.normal()) for name, mean in means.items()}}
+            for slowed in drawn.uniform(1, 3, 40)  # other work, which meets all of a round alike
+        ]
+        monkeypatch.setattr(timing, "run_rounds", lambda *_: rows)
+        return timing._timed(tiny, list, [70, 140, 210])
+
+    alike = timed(0.0)
+    assert (alike["rank"], alike["low"], alike["high"]) == (175, 175, 175)
+    noisy = timed(0.01)
+    assert 1 < noisy["low"] < noisy["rank"] < noisy["high"] < 420
 
 
 def test_the_rank_of_a_time_lies_on_the_line() -> None:
@@ -138,6 +230,9 @@ def test_the_rank_of_a_time_lies_on_the_line() -> None:
     assert rank_of_time([70, 140, 210], [1.0, 1.1, 1.2], 9.0) == 420
     assert rank_of_time([70, 140, 210], [1.0, 1.1, 1.2], 0.0) == 1
     assert rank_of_time([70, 140, 210], [1.2, 1.1, 1.0], 1.0) == 420
+    assert rank_of_time([70, 140, 210], [1.0, 1.0, 1.0], 1.0) == 420
+    slope, start = np.polyfit([70, 140, 210], [1.0, 1.3, 1.2], 1)
+    assert rank_of_time([70, 140, 210], [1.0, 1.3, 1.2], 1.25) == round((1.25 - start) / slope)
 
 
 def test_the_best_rate_is_sought_until_it_is_not_at_an_edge() -> None:

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 from benchmarks.adapters import memory, rounds, speed
-from benchmarks.adapters.contestants import ABLATIONS, RANKS, SPEED, config
+from benchmarks.adapters.contestants import ABLATIONS, RANKS, SPEED, TIME_RANK, config
 from benchmarks.adapters.workloads import WORKLOADS, Racer, Workload, racer, wide_block
 
 from mezzofanti.errors import ConfigurationError
@@ -136,6 +136,49 @@ def test_memory_of_a_step(monkeypatch: pytest.MonkeyPatch) -> None:
     found = memory.measure("narrow-block", "malora", "float32", 0.0)
     assert found["peak_resident"] >= found["resident_before"] > 50e6
     assert 0 < found["saved_for_backward"] < 1e6
+    assert (found["dtype"], found["dropout"]) == ("float32", 0.0)
+
+
+@pytest.mark.skipif(not memory.PEAK.exists(), reason="peak memory is read from Linux's /proc")
+@pytest.mark.parametrize("name", ["malora", "molora-r8-loop"])
+def test_a_step_adds_at_least_what_it_keeps_for_backward(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    build = partial(wide_block, hidden=256, inner=512, heads=4)
+    monkeypatch.setitem(WORKLOADS, "block", replace(NARROW, batch=4, length=128, build=build))
+    found = memory.measure("block", name, "float32", 0.0)
+    if not found["heap_trimmed"]:
+        pytest.skip("only glibc gives back what was freed")
+    assert found["saved_for_backward"] > 10e6
+    assert found["step_adds"] >= found["saved_for_backward"]
+
+
+def test_what_a_step_adds_is_a_lower_bound_where_the_heap_was_not_trimmed() -> None:
+    one = {"saved_for_backward": 3_000_000, "step_adds": 7_000_000, "peak_resident": 9_000_000}
+    trimmed = {**one, "heap_trimmed": True, "dropout": 0.05}
+    lines = speed._memory(
+        "w", {"malora": trimmed, "molora-r8": {**trimmed, "heap_trimmed": False}, "old": one}
+    )
+    assert lines[-3:] == [
+        "| malora | 0.05 | 3 | 7 | 9 |",
+        "| molora-r8 | 0.05 | 3 | at least 7 | 9 |",
+        "| old |  | 3 | at least 7 | 9 |",  # a file from before it was trimmed
+    ]
+
+
+def test_lora_time_has_the_rank_that_the_quality_studies_found(base: Any, repository: Path) -> None:
+    studies = read_json(repository / "benchmarks" / "results" / "malora_quality.json")["studies"]
+    ranks = {
+        cell["rank"] for study in studies.values() for cell in study["cells"].get("lora-time", {}).values()
+    }
+    entered = racer("lora-time", base, NARROW, torch.float32, 0.0).model.peft_config["default"]
+    assert ranks == {entered.r} == {TIME_RANK}
+
+
+@pytest.mark.parametrize("name", ["lora-time", "malora"])
+def test_dropout_is_the_contestants(base: Any, name: str) -> None:
+    for dropout in (0.0, 0.05):
+        one = racer(name, base, NARROW, torch.float32, dropout)
+        drops = {part.p for part in one.model.modules() if isinstance(part, torch.nn.Dropout)}
+        assert drops == ({dropout} if dropout else set())
 
 
 def test_the_whole_benchmark_made_small(
@@ -147,26 +190,33 @@ def test_the_whole_benchmark_made_small(
     monkeypatch.setattr(speed, "machine_lock", nullcontext)
     parser = argparse.ArgumentParser()
     speed.add_options(parser)
-    monkeypatch.setattr(
-        speed,
-        "measure_in_a_process",
-        lambda *asked: {"saved_for_backward": 3_000_000, "step_adds": 7_000_000},
-    )
+
+    def measured(workload: str, name: str, dtype: str, dropout: float) -> dict[str, Any]:
+        sizes = {"saved_for_backward": 3_000_000, "step_adds": 7_000_000, "peak_resident": 9_000_000}
+        return {"dropout": dropout, "heap_trimmed": True, **sizes}
+
+    monkeypatch.setattr(speed, "measure_in_a_process", measured)
     asked = ["--workload", "wide-block", "--rounds", "6", "--output", str(tmp_path / "r.json")]
-    asked += ["--only", "lora-equal", "malora", "--threads", str(torch.get_num_threads())]
+    asked += ["--only", "lora-equal", "lora-time", "malora", "--threads", str(torch.get_num_threads())]
+    asked += ["--dropout", "0.05"]
     speed.main(parser.parse_args([*asked, "--parts", "memory"]))
-    assert "| malora | 3 | 7 |" in capsys.readouterr().out
+    assert "| malora | 0.05 | 3 | 7 | 9 |" in capsys.readouterr().out
     speed.main(parser.parse_args([*asked, "--parts", "time"]))
     result = read_json(tmp_path / "r.json")
     found = result["workloads"]["wide-block"]
-    assert found["rounds"] == 6
-    assert list(found["contestants"]) == ["lora-equal", "malora"]
+    assert (found["rounds"], found["dropout"]) == (6, 0.05)
+    assert list(found["contestants"]) == ["lora-equal", "lora-time", "malora"]
+    assert [(pair["above"], pair["below"]) for pair in found["pairs"]] == [("malora", "lora-time")]
     assert found["contestants"]["lora-equal"]["to_lora-equal"]["ratio"] == 1
     (target,) = result["targets"]
     assert target["met"] is (target["ratio"] <= 1.15)
-    assert list(found["memory"]) == ["lora-equal", "malora"]  # the first part's, kept by the second
+    assert list(found["memory"]) == [
+        "lora-equal",
+        "lora-time",
+        "malora",
+    ]  # the first part's, kept by the second
     said = capsys.readouterr().out
-    assert "| malora | 3 | 7 |" in said
+    assert "| malora | 0.05 | 3 | 7 | 9 |" in said
     assert said.count("| malora |") == 2
 
 

@@ -8,9 +8,11 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 from readme import Block, blocks, commands, with_tiny_base, write_data_files
 
 ROOT = Path(__file__).parents[1]
+MIXTURES = ("malora", "molora")
 SHELL = ("", "sh", "bash", "console")
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
@@ -61,6 +63,22 @@ def test_mezzo_commands_exist() -> None:
         tried = [[*command, "--help"], [command[0], "--help"]]
         statuses = [subprocess.run([program, *words], capture_output=True).returncode for words in tried]
         assert 0 in statuses, f"mezzo {' '.join(command)}"
+
+
+def test_what_a_page_folds_it_has_taught_before_as_a_mixture() -> None:
+    folding = set()
+    for page in PAGES:
+        taught = set()
+        for words in [words for block in blocks(page) for words in commands(block, "mezzo")]:
+            match words:
+                case [_, "learn", source, *_] if source.endswith(".yaml"):
+                    adapter = yaml.safe_load((ROOT / source).read_text("utf-8")).get("adapter", {})
+                    if adapter.get("type") in MIXTURES:
+                        taught.add(f"learners/{Path(source).stem}")
+                case [_, "fold", source, *_] if source.startswith("learners/"):
+                    assert source in taught, f"{page.name}: {' '.join(words)}"
+                    folding.add(page.name)
+    assert folding >= {"README.md", "serve-after-folding.md", "cli.md"}
 
 
 def test_the_reader_of_pages_finds_what_is_marked(tmp_path: Path) -> None:

@@ -74,12 +74,14 @@ def measure(shape: dict[str, Any], python: Path, source: Path, rounds: int) -> d
     here = [sys.executable, "-W", "ignore", "-m", "benchmarks.adapters", "peer", "--serve", json.dumps(shape)]
     ours = _start(here, REPOSITORY)
     try:
-        parameters = {"mola": _read(theirs)["parameters"], **_read(ours)["parameters"]}
+        head = _read(theirs)
+        parameters = {"mola": head["parameters"], **_read(ours)["parameters"]}
         seconds = _rounds(ours, theirs, rounds)
     finally:
         for process in (ours, theirs):
             _end(process)
-    return {"shape": shape, "rounds": rounds, "contestants": _compared(seconds, parameters)}
+    compared = _compared(seconds, parameters)
+    return {"peer": head["circumstances"], "shape": shape, "rounds": rounds, "contestants": compared}
 
 
 def _rounds(
@@ -166,7 +168,12 @@ def _read(process: subprocess.Popen[str]) -> Any:
 
 def table(found: dict[str, Any]) -> str:
     """The result as Markdown."""
-    lines = ["| contestant | parameters | seconds | MoE-PEFT's mola takes | over the frozen block |"]
+    theirs = found["peer"]
+    made_of = [
+        f"{name} {number}" for name, number in {"Python": theirs["python"], **theirs["versions"]}.items()
+    ]
+    lines = [f"MoE-PEFT at commit {theirs['commit']} with {', '.join(made_of)}", ""]
+    lines += ["| contestant | parameters | seconds | MoE-PEFT's mola takes | over the frozen block |"]
     lines += ["|---|---:|---:|---:|---:|"]
     for name, one in found["contestants"].items():
         cells = [name, f"{one.get('trainable_parameters', 0):,}", f"{one['median_seconds']:.3f}"]

@@ -4,18 +4,23 @@
 
 It reads names of contestants from its input, one a line, and answers each with the seconds of one training step:
 "base" is the frozen block alone, "mola" has MoE-PEFT's own `Linear` and `MolaSparseMoe` around every adapted map.
-Nothing of this project is imported here, and nothing of that one is changed.
+Nothing of this project is imported here, and nothing of that one is changed. Its first answer says what it is made of.
 """
 
 from __future__ import annotations
 
 import json
+import platform
+import subprocess
 import sys
 import time
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 
 import torch
 
+LIBRARIES = ("torch", "transformers", "accelerate", "numpy")
 MODULES = ("q_proj", "k_proj", "v_proj", "gate_proj", "up_proj", "down_proj")
 
 
@@ -83,6 +88,33 @@ def step(model: Any, optimizer: Any, given: torch.Tensor) -> float:
     return time.perf_counter() - started
 
 
+def circumstances() -> dict[str, Any]:
+    """The versions on this side, and the commit of MoE-PEFT's code; None where it is no checkout of its own."""
+    import moe_peft  # type: ignore[import-not-found]
+
+    source = Path(moe_peft.__file__).resolve().parents[1]
+    found = {name: installed for name in LIBRARIES if (installed := _version(name))}
+    return {"versions": found, "python": platform.python_version(), "commit": commit(source)}
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def commit(source: Path) -> str | None:
+    """The commit that is checked out in `source`, "-dirty" after it where a file of it was changed."""
+    inside = source / ".git"
+    if not inside.exists():  # a repository around it would answer for itself
+        return None
+    command = ["git", f"--git-dir={inside}", f"--work-tree={source}", "describe"]
+    command += ["--always", "--abbrev=40", "--exclude=*", "--dirty"]
+    said = subprocess.run(command, check=False, stdout=subprocess.PIPE, text=True)  # its errors are shown
+    return said.stdout.strip() or None
+
+
 def main() -> None:
     """Answer until the input ends."""
     shape = json.loads(sys.argv[1])
@@ -91,7 +123,8 @@ def main() -> None:
     models = {"base": block(shape), "mola": mola(shape)}
     trained = [weight for weight in models["mola"].parameters() if weight.requires_grad]
     optimizers = {"base": None, "mola": torch.optim.AdamW(trained, lr=1e-4, fused=True)}
-    print(json.dumps({"parameters": sum(weight.numel() for weight in trained)}), flush=True)
+    head = {"parameters": sum(weight.numel() for weight in trained), "circumstances": circumstances()}
+    print(json.dumps(head), flush=True)
     for line in sys.stdin:
         name = line.strip()
         print(json.dumps(step(models[name].train(), optimizers[name], given)), flush=True)

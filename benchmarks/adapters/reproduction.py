@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from pydantic import Field, model_validator
 
@@ -16,7 +16,7 @@ from mezzofanti.evaluation.suites import humaneval
 from mezzofanti.records import Record
 from mezzofanti.settings import read_yaml, validated
 
-__all__ = ["DataSet", "Exam", "Reproduction", "hub_rows", "messages", "scorer", "stand_in_rows"]
+__all__ = ["DataSet", "Exam", "Part", "Reproduction", "hub_rows", "messages", "scorer", "stand_in_rows"]
 
 MIXTURES = ("molora", "malora")
 Worth = Callable[[dict[str, Any], str, str], float]
@@ -53,10 +53,16 @@ class DataSet(Record):
 
 
 class Exam(DataSet):
-    """Rows that are asked and scored."""
+    """Rows that are asked and scored. `taught_by` is the training set of that subject; empty: the one of its name."""
 
     scorer: Literal["label", "exact", "number", "chrf", "humaneval", "rouge-l"]
     max_new_tokens: int = Field(ge=1)
+    taught_by: str = ""
+
+    @property
+    def teacher(self) -> str:
+        """The training set that teaches what is asked here."""
+        return self.taught_by or self.name
 
 
 class Paper(Record):
@@ -101,7 +107,10 @@ class Training(Record):
 
 
 class Adapter(Record):
-    """One method of the paper. AsyLoRA is LoRA whose A stays as it was drawn."""
+    """One method of the paper. AsyLoRA is LoRA whose A stays as it was drawn.
+
+    `ablation` is the mixture's own. With `alone` every training set has a model to itself.
+    """
 
     type: Literal["lora", "dora", "asylora", "molora", "malora"]
     r: int
@@ -112,6 +121,16 @@ class Adapter(Record):
     shared_rank: int | None = None
     beta: float | None = None
     router_aux_loss_coef: float | None = None
+    ablation: (
+        Literal["fixed-S_A", "frozen-P", "no-sharing", "decompose-B", "same-A", "fixed-shared-A"] | None
+    ) = None
+    alone: bool = False
+
+    @model_validator(mode="after")
+    def _of_a_mixture(self) -> Adapter:
+        if self.ablation and self.type not in MIXTURES:
+            raise ValueError(f"ablation = {self.ablation!r} is a mixture's, and the type is {self.type}")
+        return self
 
     def config(self, modules: tuple[str, ...]) -> Any:
         """The PEFT config on these modules."""
@@ -119,7 +138,7 @@ class Adapter(Record):
 
         import mezzofanti.adapters  # noqa: F401  (PEFT finds the mixtures once it is imported)
 
-        given = self.model_dump(exclude={"type"}, exclude_none=True)
+        given = self.model_dump(exclude={"type", "alone"}, exclude_none=True)
         kind = self.type if self.type in MIXTURES else "lora"
         more = {"use_dora": True} if self.type == "dora" else {}
         return get_peft_config({"peft_type": kind.upper(), "target_modules": list(modules), **given, **more})
@@ -133,6 +152,14 @@ class Adapter(Record):
             for name, weight in adapted.named_parameters():
                 weight.requires_grad_(weight.requires_grad and "lora_A" not in name)
         return adapted
+
+
+class Part(NamedTuple):
+    """What one model learns and is asked. `name` is empty where it is the whole recipe."""
+
+    name: str
+    training_sets: tuple[DataSet, ...]
+    exams: tuple[Exam, ...]
 
 
 class Reproduction(Record):
@@ -160,6 +187,27 @@ class Reproduction(Record):
         if missing := sorted(set(self.adapters) - set(self.paper_results)):
             raise ValueError(f"paper_results has no figures of {missing[0]!r}")
         return self
+
+    @model_validator(mode="after")
+    def _taught(self) -> Reproduction:
+        known = {source.name for source in self.training_sets}
+        if any(adapter.alone for adapter in self.adapters.values()):
+            for exam in self.exams:
+                if exam.teacher not in known:
+                    raise ValueError(
+                        f"exam {exam.name} is taught by {exam.teacher!r}, which is no training set"
+                    )
+        return self
+
+    def parts(self, method: str) -> tuple[Part, ...]:
+        """The models a method trains: one of all sets, or one a set that some exam asks about."""
+        if not self.adapters[method].alone:
+            return (Part("", self.training_sets, self.exams),)
+        parts = (
+            Part(source.name, (source,), tuple(exam for exam in self.exams if exam.teacher == source.name))
+            for source in self.training_sets
+        )
+        return tuple(part for part in parts if part.exams)
 
     @classmethod
     def load(cls, path: Path | str) -> Reproduction:

@@ -18,7 +18,7 @@ import numpy as np
 from benchmarks.adapters.workloads import Racer
 from mezzofanti.files import append_jsonl, read_jsonl, write_jsonl
 
-__all__ = ["Ratio", "journal_path", "ratio", "run_rounds", "seconds_of"]
+__all__ = ["Ratio", "interval", "journal_path", "ratio", "run_rounds", "seconds_of"]
 
 WARM_UP = 2
 LEAST_ROUNDS = 5
@@ -78,20 +78,31 @@ def seconds_of(rows: Sequence[dict[str, Any]], name: str) -> list[float]:
 
 def ratio(above: Sequence[float], below: Sequence[float]) -> Ratio:
     """Return median(above) / median(below) with a 95 % bootstrap interval over rounds drawn in pairs."""
+    found = float(np.median(above) / np.median(below))
+    low, high = interval(_medians_ratio, above, below)
+    return {"ratio": found, "low": low, "high": high, "rounds": len(above)}
+
+
+def interval(
+    statistic: Callable[..., Any], *samples: Sequence[float]
+) -> tuple[float, float] | tuple[None, None]:
+    """Return a statistic's 95 % bootstrap interval over rounds, each drawn for all samples together.
+
+    `statistic(*samples, axis=...)` takes arrays. (None, None) where there are too few rounds to say.
+    """
     from scipy.stats import bootstrap
 
-    found = float(np.median(above) / np.median(below))
-    if len(above) < LEAST_ROUNDS:
-        return {"ratio": found, "low": None, "high": None, "rounds": len(above)}
-    interval = bootstrap(
-        (np.asarray(above), np.asarray(below)),
-        _medians_ratio,
+    if len(samples[0]) < LEAST_ROUNDS:
+        return None, None
+    found = bootstrap(
+        tuple(map(np.asarray, samples)),
+        statistic,
         paired=True,
         vectorized=True,
         method="percentile",
         rng=np.random.default_rng(0),
     ).confidence_interval
-    return {"ratio": found, "low": float(interval.low), "high": float(interval.high), "rounds": len(above)}
+    return float(found.low), float(found.high)
 
 
 def _medians_ratio(above: np.ndarray, below: np.ndarray, axis: int = -1) -> Any:

@@ -5,6 +5,10 @@
     python -m benchmarks.adapters speed --only lora-equal malora molora-r8-sorted
     python -m benchmarks.adapters speed --fresh                begin the rounds anew, after a change of the code
     python -m benchmarks.adapters speed --parts memory         memory alone: other work beside does not matter to it
+    python -m benchmarks.adapters speed --dropout 0.05 --output speed-dropout.json    as the paper's presets train
+
+With dropout a mixture reads its input twice, once dropped out and once, for the router, whole: what is one product
+without it becomes two. The result file keeps one setting a workload, so another dropout takes another --output.
 
 Forward, backward and AdamW in one process, every contestant once a round in an order drawn anew, so that whatever
 else the machine does meets all of them alike. A ratio is one of medians over rounds; its interval is a bootstrap over
@@ -41,6 +45,7 @@ PAIRS = (
     ("molora-r8", "malora"),
     ("malora-loop", "malora"),
     ("malora-sorted", "malora"),
+    ("malora", "lora-time"),
 )
 """What is divided by what, beside everything by LoRA of equal parameters."""
 TARGETS = (
@@ -57,7 +62,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--only", nargs="+", choices=SPEED, default=list(SPEED), metavar="CONTESTANT")
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--dtype", choices=["float32", "bfloat16"], default="float32", help="of the base")
-    parser.add_argument("--dropout", type=float, default=0.0)
+    parser.add_argument(
+        "--dropout", type=float, default=0.0, help="of every adapter; the paper's presets: 0.05"
+    )
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--parts", nargs="+", choices=["time", "memory"], default=["time", "memory"])
     parser.add_argument("--fresh", action="store_true", help="begin the rounds anew")
@@ -182,10 +189,15 @@ def _times(name: str, found: dict[str, Any]) -> list[str]:
 
 
 def _memory(name: str, found: dict[str, Any]) -> list[str]:
-    lines = [f"{name}:", "", "| contestant | saved for backward, MB | a step adds, MB |", "|---|---:|---:|"]
+    head = "| contestant | dropout | saved for backward, MB | a step adds, MB | peak of the process, MB |"
+    lines = [f"{name}:", "", head, "|---|---:|---:|---:|---:|"]
     for contestant, one in found.items():
-        sizes = [f"{one[key] / 1e6:.0f}" for key in ("saved_for_backward", "step_adds")]
-        lines.append(f"| {' | '.join([contestant, *sizes])} |")
+        kept, adds, peak = (
+            f"{one[key] / 1e6:.0f}" for key in ("saved_for_backward", "step_adds", "peak_resident")
+        )
+        if not one.get("heap_trimmed"):  # also where an older file does not say
+            adds = f"at least {adds}"
+        lines.append(f"| {' | '.join([contestant, str(one.get('dropout', '')), kept, adds, peak])} |")
     return lines
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from benchmarks.adapters.contestants import config, freeze, matching_rank
+from benchmarks.adapters.contestants import TIME_RANK, config, freeze, matching_rank
 from mezzofanti.bases import resolve
 from mezzofanti.continual.encoding import IGNORE
 from mezzofanti.continual.loss import labelled_loss
@@ -160,4 +160,4 @@ def adapt(name: str, base: Any, **options: Any) -> Any:
 def racer(name: str, base: Any, workload: Workload, dtype: torch.dtype, dropout: float) -> Racer:
     """Enter one contestant for a workload whose base is `base`."""
     loss = workload.loss(base, workload.batch, workload.length, dtype)
-    return Racer(name, adapt(name, base, dropout=dropout), loss)
+    return Racer(name, adapt(name, base, dropout=dropout, time=TIME_RANK), loss)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from pathlib import Path
 from typing import Any
 
@@ -16,16 +17,16 @@ from transformers import (
     GPT2LMHeadModel,
     LlamaConfig,
     LlamaForCausalLM,
-    Trainer,
-    TrainingArguments,
+    T5Config,
+    T5ForConditionalGeneration,
 )
 
 from mezzofanti.adapters import MaloraConfig, MoloraConfig
-from mezzofanti.adapters.callbacks import ScaleRouting
 from mezzofanti.adapters.layer import MaloraLayer, MixtureLayer
 from mezzofanti.adapters.learning_rates import learning_rate_groups
 from mezzofanti.adapters.presets import PAPER_TARGETS
 from mezzofanti.adapters.routing import LOOK_EVERY, RoutingContext, z_loss
+from mezzofanti.adapters.sharing import block_of, refuse_other_tokens
 from mezzofanti.errors import ConfigurationError
 
 CONFIGS = {"malora": MaloraConfig, "molora": MoloraConfig}
@@ -54,6 +55,8 @@ def _layers(model: nn.Module) -> dict[str, MixtureLayer]:
         ({"budget": 1.0}, 8, 64),
         ({"budget": 0.25, "expand": False}, 8, 16),
         ({"base_rank": 16, "budget": 0.5}, 24, 64),
+        ({"budget": 1 / 3, "expand": False}, 8, 21),
+        ({"budget": 11 / 32, "expand": False}, 8, 22),
     ],
 )
 def test_a_budget_is_the_papers_arithmetic(arguments: dict[str, Any], r: int, shared_rank: int) -> None:
@@ -240,6 +243,52 @@ def test_the_map_called_first_chooses_and_misfits_are_named() -> None:
         get_peft_model(_Odd(width=6), config)(torch.randn(5, 8))
 
 
+def _t5() -> nn.Module:
+    sizes = {"d_model": 16, "d_kv": 4, "d_ff": 16, "num_heads": 4, "num_layers": 1, "vocab_size": 260}
+    return T5ForConditionalGeneration(T5Config(**sizes))
+
+
+def test_cross_attention_may_not_follow_a_blocks_router(tokens: Tensor) -> None:
+    """Its keys are the encoder's words: as many as the decoder's here, so that no count would tell."""
+    settings = {"r": 2, "shared_rank": 4, "num_experts": 4, "target_modules": ["q", "k"]}
+    with pytest.raises(
+        ConfigurationError, match=r"one choice .* decoder\.block\.0, and .*EncDecAttention\.q"
+    ) as caught:
+        get_peft_model(_t5(), MaloraConfig(**settings, router_scope="block"))
+    assert "exclude_modules='.*[.]EncDecAttention[.].*'" in caught.value.cure
+    get_peft_model(_t5(), MaloraConfig(**settings))(input_ids=tokens, decoder_input_ids=tokens)
+    more = {"router_scope": "block", "exclude_modules": ".*[.]EncDecAttention[.].*"}
+    model = get_peft_model(_t5(), MaloraConfig(**settings, **more))
+    model(input_ids=tokens, decoder_input_ids=tokens)
+    assert [name.rpartition(".")[0][-13:] for name in _layers(model)] == ["SelfAttention"] * 4
+
+
+@pytest.mark.parametrize(
+    ("name", "refused"),
+    [
+        ("model.layers.0.mlp.experts.3.w1", "experts"),
+        ("encoder.block.1.layer.1.mlp.experts.expert_0.wi", "experts"),
+        ("model.decoder.layers.0.encoder_attn.k_proj", "encoder_attn"),
+        ("decoder.layer.0.encoder_decoder_attention.key", "encoder_decoder_attention"),
+        ("bert.encoder.layer.0.crossattention.self.key", "crossattention"),
+        ("model.layers.3.cross_attn.k_proj", "cross_attn"),
+        ("text.cross_attn_layers.0.self_attn.k_proj", None),
+        ("model.layers.0.mlp.shared_experts.up_proj", None),
+        ("encoder.layers.0.self_attn.k_proj", None),
+        ("encoder.attention.layers.0.self_attn.k_proj", None),
+    ],
+)
+def test_maps_that_see_other_tokens_are_known_by_name(name: str, refused: str | None) -> None:
+    block = block_of(name)
+    assert block is not None
+    if refused is None:
+        refuse_other_tokens("MaloraConfig", block, name)
+        return
+    with pytest.raises(ConfigurationError, match=re.escape(f"{name} may see other tokens")) as caught:
+        refuse_other_tokens("MaloraConfig", block, name)
+    assert f"exclude_modules='.*[.]{refused}[.].*'" in caught.value.cure
+
+
 # losses and health
 
 
@@ -306,62 +355,6 @@ def test_on_other_devices_the_look_is_put_off() -> None:
         context(None, (), {})
     context.watch("a", "default", torch.empty(2, 3, device="meta"))
     assert not context._unseen
-
-
-# a Trainer's word
-
-
-class _Heard(ScaleRouting):
-    scales: list[float]
-
-    def on_step_begin(self, *positional: Any, **named: Any) -> None:
-        super().on_step_begin(*positional, **named)
-        self.scales = [context.scale for context in self._contexts]
-
-
-def test_accumulated_batches_weigh_the_load_balance_once(
-    tiny_model: Any, small: dict[str, Any], tmp_path: Path
-) -> None:
-    """Four batches of one row accumulated are one batch of four rows, the extra loss included."""
-    rows = [{"input_ids": [4 + (7 * n + 3 * m) % 50 for m in range(8)]} for n in range(4)]
-    rows = [{**row, "labels": row["input_ids"]} for row in rows]
-    ends = []
-    for accumulated in (1, 4):
-        model = _mixture(
-            "malora", copy.deepcopy(tiny_model), small, router_aux_loss_coef=0.0, router_z_loss_coef=5.0
-        )
-        heard = _Heard()
-        arguments = TrainingArguments(
-            output_dir=str(tmp_path),
-            max_steps=1,
-            per_device_train_batch_size=4 // accumulated,
-            gradient_accumulation_steps=accumulated,
-            learning_rate=0.1,
-            optim="sgd",
-            lr_scheduler_type="constant",
-            save_strategy="no",
-            report_to="none",
-            disable_tqdm=True,
-            use_cpu=True,
-        )
-        Trainer(model=model, args=arguments, train_dataset=rows, callbacks=[heard]).train()
-        assert heard.scales == [1 / accumulated]
-        assert model.base_model.routing_context.scale == 1.0
-        ends.append({name: w.detach() for name, w in model.named_parameters() if "router" in name})
-    for name, weight in ends[0].items():
-        torch.testing.assert_close(ends[1][name], weight, rtol=1e-4, atol=1e-6)
-
-
-def test_the_scaler_of_float16_is_followed(tiny_model: Any, small: dict[str, Any]) -> None:
-    model, callback = _mixture("malora", tiny_model, small), ScaleRouting()
-    arguments = type("Arguments", (), {"gradient_accumulation_steps": 2})()
-    scaler = torch.amp.GradScaler("cpu", init_scale=64.0)
-    scaler._lazy_init_scale_growth_tracker(torch.device("cpu"))  # type: ignore[no-untyped-call]
-    optimizer = type("Optimizer", (), {"scaler": scaler})()
-    callback.on_train_begin(arguments, None, None, model=model, optimizer=optimizer)
-    assert model.base_model.routing_context.scale == 32.0
-    with pytest.raises(ConfigurationError, match="no router"):
-        callback.on_train_begin(arguments, None, None, model=model.unload())
 
 
 def test_conv1d_of_gpt2_shares_a_router_too(tokens: Tensor) -> None:

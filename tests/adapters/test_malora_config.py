@@ -27,7 +27,19 @@ from mezzofanti.errors import ConfigurationError
         ({"lora_dropout": 1.0}, "lora_dropout = 1.0"),
         ({"router_aux_loss_coef": -0.1}, "router_aux_loss_coef = -0.1"),
         ({"router_aux_loss_coef": float("nan")}, "router_aux_loss_coef = nan"),
+        ({"router_aux_loss_coef": float("inf")}, "router_aux_loss_coef = inf"),
+        ({"router_z_loss_coef": "0.001"}, "router_z_loss_coef = '0.001'"),
+        ({"lora_dropout": None}, "lora_dropout = None"),
+        ({"lora_alpha": 0}, "lora_alpha = 0 is not a finite number above 0. The paper takes twice r."),
+        ({"lora_alpha": -24}, "lora_alpha = -24 is not"),
+        ({"lora_alpha": float("nan")}, "lora_alpha = nan is not"),
+        ({"lora_alpha": float("inf")}, "lora_alpha = inf is not"),
+        ({"lora_alpha": "24"}, "lora_alpha = '24' is not"),
+        ({"lora_alpha": True}, "lora_alpha = True is not"),
+        ({"alpha_pattern": {"q_proj": 0.0}}, "alpha_pattern['q_proj'] = 0.0 is not"),
+        ({"alpha_pattern": {"q_proj": 8, "k_proj": "8"}}, "alpha_pattern['k_proj'] = '8' is not"),
         ({"beta": 0.0}, "beta = 0.0"),
+        ({"beta": "1"}, "beta = '1'"),
         ({"bias": "lora_only"}, "'malora_only'"),
         ({"init_malora_weights": "svg"}, "Did you mean 'svd'?"),
         ({"router_aux_loss_reduction": "avg"}, "router_aux_loss_reduction = 'avg'"),
@@ -60,6 +72,7 @@ def test_it_comes_back_from_json(tmp_path: Path) -> None:
 def test_scale_is_loras() -> None:
     assert MaloraConfig().scale_of(12, 24) == 2.0
     assert MaloraConfig(use_rslora=True).scale_of(16, 8) == 2.0
+    assert MaloraConfig(lora_alpha=1.5).lora_alpha == 1.5  # type: ignore[arg-type]
 
 
 def test_the_name_serves_peft_as_a_member_would() -> None:

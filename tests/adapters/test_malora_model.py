@@ -9,7 +9,14 @@ import pytest
 import torch
 from peft import LoraConfig, get_peft_model
 from torch import Tensor, nn
-from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
+from transformers import (
+    GPT2Config,
+    GPT2LMHeadModel,
+    LlamaConfig,
+    LlamaForCausalLM,
+    Olmo2Config,
+    Olmo2ForCausalLM,
+)
 
 from mezzofanti.adapters import MaloraConfig
 from mezzofanti.adapters.layer import MaloraLayer
@@ -122,6 +129,18 @@ def test_what_is_meant_and_cannot_be_adapted_is_named(
 ) -> None:
     with pytest.raises(ConfigurationError, match=words):
         get_peft_model(tiny_model, MaloraConfig(**{**small, **wrong}))
+
+
+def test_an_architecture_without_default_targets_is_named(small: dict[str, Any]) -> None:
+    config = MaloraConfig(**{**small, "target_modules": None, "task_type": None})
+    with pytest.raises(ConfigurationError, match=r"target_modules = None.* type 'custom'") as caught:
+        get_peft_model(nn.Sequential(nn.Linear(8, 8), nn.ReLU()), config)
+    assert caught.value.cure.endswith("linear modules (0), or give target_modules='all-linear'.")
+    sizes = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 4}
+    base = Olmo2ForCausalLM(Olmo2Config(**sizes, vocab_size=9))
+    with pytest.raises(ConfigurationError, match=r"MaloraConfig: .* 'olmo2'\..*\(down_proj, .*'all-linear'"):
+        get_peft_model(base, config)
+    assert config.target_modules is None
 
 
 def test_a_routed_adapter_is_not_merged(adapted: Any, tokens: Tensor) -> None:

@@ -11,9 +11,11 @@ import pytest
 import torch
 from peft import PeftModel, get_peft_model
 from safetensors.torch import load_file, save_file
-from torch import Tensor
+from tiny import tiny_config
+from torch import Tensor, nn
+from transformers import AutoModelForCausalLM, LlamaForCausalLM
 
-from mezzofanti.adapters import MaloraConfig
+from mezzofanti.adapters import MaloraConfig, MoloraConfig
 
 pytestmark = pytest.mark.timeout(900)  # fresh processes, on a busy machine too
 
@@ -103,8 +105,6 @@ def test_a_second_adapter_is_loaded_beside_the_first(
 
 
 def test_loaded_for_training_it_trains(saved: Path, tiny_base: Path, tokens: Tensor) -> None:
-    from transformers import AutoModelForCausalLM
-
     frozen = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(tiny_base), saved)
     assert not [name for name, weight in frozen.named_parameters() if weight.requires_grad]
     model = PeftModel.from_pretrained(
@@ -112,3 +112,64 @@ def test_loaded_for_training_it_trains(saved: Path, tiny_base: Path, tokens: Ten
     )
     model(input_ids=tokens, labels=tokens).loss.backward()
     assert all(weight.grad is not None for weight in model.parameters() if weight.requires_grad)
+
+
+# what is trained beside the experts
+
+
+def _config(kind: str, small: dict[str, Any], **more: Any) -> MaloraConfig | MoloraConfig:
+    if kind == "malora":
+        return MaloraConfig(**small, **more)
+    return MoloraConfig(**{name: value for name, value in small.items() if name != "shared_rank"}, **more)
+
+
+def _reloaded_alike(base: Path, folder: Path, config: Any, tokens: Tensor) -> dict[str, Tensor]:
+    """Train for three steps, save, load on a fresh base: the same answer, and another than before. Return the file."""
+    torch.manual_seed(0)
+    model = get_peft_model(AutoModelForCausalLM.from_pretrained(base), config)
+    before = {name: w.detach().clone() for name, w in model.named_parameters() if w.requires_grad}
+    optimizer = torch.optim.AdamW([w for w in model.parameters() if w.requires_grad], lr=1e-2)
+    for _ in range(3):
+        model(input_ids=tokens, labels=tokens).loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+    after = dict(model.named_parameters())
+    assert [name for name, start in before.items() if torch.equal(after[name], start)] == []
+    expected = model.eval()(tokens).logits
+    model.save_pretrained(folder)
+    again = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(base), folder)
+    assert torch.equal(again.eval()(tokens).logits, expected)
+    return load_file(folder / "adapter_model.safetensors")
+
+
+@pytest.mark.parametrize("kind", ["malora", "molora"])
+def test_whole_modules_and_single_tokens_come_back(
+    tiny_model: Any, small: dict[str, Any], tokens: Tensor, tmp_path: Path, kind: str
+) -> None:
+    tiny_model.config.tie_word_embeddings = False
+    tiny_model.lm_head.weight = nn.Parameter(tiny_model.lm_head.weight.detach().clone())
+    tiny_model.save_pretrained(tmp_path / "base")
+    known = sorted(set(tokens.flatten().tolist()))[:3]
+    config = _config(kind, small, modules_to_save=["lm_head"], trainable_token_indices=known)
+    weights = _reloaded_alike(tmp_path / "base", tmp_path / "adapter", config, tokens)
+    others = {name: tuple(weight.shape) for name, weight in weights.items() if f".{kind}_" not in name}
+    assert others == {
+        "base_model.model.lm_head.weight": (260, 48),
+        "base_model.model.model.embed_tokens.token_adapter.trainable_tokens_delta": (3, 48),
+    }
+
+
+@pytest.mark.parametrize(("kind", "bias", "trained"), [("malora", "malora_only", 6), ("molora", "all", 14)])
+def test_biases_of_the_base_come_back(
+    small: dict[str, Any], tokens: Tensor, tmp_path: Path, kind: str, bias: str, trained: int
+) -> None:
+    sizes = tiny_config()
+    sizes.attention_bias = sizes.mlp_bias = True
+    torch.manual_seed(0)
+    LlamaForCausalLM(sizes).save_pretrained(tmp_path / "base")
+    weights = _reloaded_alike(
+        tmp_path / "base", tmp_path / "adapter", _config(kind, small, bias=bias), tokens
+    )
+    biases = [weight for name, weight in weights.items() if name.endswith(".bias")]
+    assert len(biases) == trained
+    assert all(weight.abs().max() > 0 for weight in biases)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +76,36 @@ def test_a_resumed_trainer_ends_with_the_same_weights(
         assert torch.equal(_adapter(resumed)[name], weight), name
 
 
+def _sft_trainer(base: Path, tokenizer: Any, folder: Path, config: Any, **more: Any) -> Any:
+    from datasets import Dataset
+    from trl import SFTConfig, SFTTrainer
+
+    rows = [
+        {"messages": [{"role": "user", "content": f"{n}?"}, {"role": "assistant", "content": f"{n + 1}"}]}
+        for n in range(8)
+    ]
+    arguments = SFTConfig(
+        output_dir=str(folder),
+        max_steps=4,
+        per_device_train_batch_size=4,
+        learning_rate=1e-2,
+        logging_steps=1,
+        report_to="none",
+        disable_tqdm=True,
+        use_cpu=True,
+        bf16=False,
+        max_length=64,
+        **{"save_strategy": "no", **more},
+    )
+    return SFTTrainer(
+        AutoModelForCausalLM.from_pretrained(base),
+        args=arguments,
+        train_dataset=Dataset.from_list(rows),
+        processing_class=tokenizer,
+        peft_config=config,
+    )
+
+
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("checkpointing", [False, True])
 def test_sft_trainer_takes_it_as_peft_config(
@@ -85,33 +116,9 @@ def test_sft_trainer_takes_it_as_peft_config(
     checkpointing: bool,
     kind: str,
 ) -> None:
-    from datasets import Dataset
-    from trl import SFTConfig, SFTTrainer
-
-    rows = [
-        {"messages": [{"role": "user", "content": f"{n}?"}, {"role": "assistant", "content": f"{n + 1}"}]}
-        for n in range(8)
-    ]
-    arguments = SFTConfig(
-        output_dir=str(tmp_path),
-        max_steps=4,
-        per_device_train_batch_size=4,
-        learning_rate=1e-2,
-        logging_steps=1,
-        save_strategy="no",
-        report_to="none",
-        disable_tqdm=True,
-        use_cpu=True,
-        bf16=False,
-        activation_checkpointing=checkpointing,
-        max_length=64,
-    )
-    trainer = SFTTrainer(
-        AutoModelForCausalLM.from_pretrained(tiny_base),
-        args=arguments,
-        train_dataset=Dataset.from_list(rows),
-        processing_class=tiny_tokenizer,
-        peft_config=_config(kind, small),
+    config = _config(kind, small)
+    trainer = _sft_trainer(
+        tiny_base, tiny_tokenizer, tmp_path, config, activation_checkpointing=checkpointing
     )
     trainer.train()
     assert trainer.model.get_base_model().is_activation_checkpointing == checkpointing
@@ -122,6 +129,29 @@ def test_sft_trainer_takes_it_as_peft_config(
     again = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(tiny_base), tmp_path / "adapter")
     ids = tiny_tokenizer("3?", return_tensors="pt").input_ids
     assert torch.equal(again.eval()(ids).logits, trainer.model.eval()(ids).logits)
+
+
+def test_sft_trainer_resumes_and_its_cards_tell_the_import(
+    tiny_base: Path, tiny_tokenizer: Any, small: dict[str, Any], tmp_path: Path
+) -> None:
+    config = _config("malora", {**small, "lora_dropout": 0.1})
+    ends, saving = [], {"save_strategy": "steps", "save_steps": 2}
+    for name, checkpoint in (("straight", None), ("resumed", str(tmp_path / "straight" / "checkpoint-2"))):
+        trainer = _sft_trainer(tiny_base, tiny_tokenizer, tmp_path / name, copy.deepcopy(config), **saving)
+        if checkpoint:  # what is not loaded must show
+            for weight in _adapter(trainer).values():
+                weight.add_(1.0)
+        trainer.train(resume_from_checkpoint=checkpoint)
+        ends.append(_adapter(trainer))
+    for name, weight in ends[0].items():
+        assert torch.equal(ends[1][name], weight), name
+    trainer.save_model()
+    # in its own folder TRL wrote a card before; elsewhere there was none
+    trainer.save_model(str(tmp_path / "elsewhere"))
+    for folder in (trainer.args.output_dir, tmp_path / "elsewhere", tmp_path / "straight" / "checkpoint-2"):
+        card = (Path(folder) / "README.md").read_text("utf-8")
+        assert card.count("import mezzofanti.adapters") == 1, folder
+    assert "SFT" in (tmp_path / "resumed" / "README.md").read_text("utf-8")
 
 
 def test_generation_does_not_depend_on_cache_or_padding(adapted: Any) -> None:

@@ -19,6 +19,7 @@ from mezzofanti.errors import ConfigurationError
         ({"r": 0}, "r = 0"),
         ({"top_k": 9}, "top_k = 9 is above num_experts = 8"),
         ({"rank_pattern": {"q_proj": -1}}, "rank_pattern['q_proj'] = -1"),
+        ({"lora_alpha": "16"}, "lora_alpha = '16' is not a finite number above 0."),
         ({"bias": "malora_only"}, "'molora_only'"),
         ({"ablation": "same-a"}, "Did you mean 'same-A'?"),
         ({"mixing": "sort"}, "Did you mean 'sorted'?"),

@@ -14,6 +14,7 @@ import pytest
 import tiny_school as school
 
 from mezzofanti.continual import Task, TaskStream
+from mezzofanti.continual.serving.source import MIXTURES
 from mezzofanti.files import read_json, read_jsonl, write_json, write_jsonl
 
 Mezzo = Callable[..., tuple[int, str, str]]
@@ -85,6 +86,18 @@ def test_the_score_of_the_routed_learner_is_its_last_exam(mezzo: Mezzo, place: P
     figures = read_json("folds/school/folds.json")["folds"]
     assert {name: figures[name]["loss"]["score_routed"] for name in scores} == scores
     assert said.startswith("folded    two, one:")
+
+
+def test_molora_folds_too_and_the_help_says_so(mezzo: Mezzo, place: Path) -> None:
+    adapter = school.MALORA.model_copy(update={"type": "molora"})
+    learner = school.learner("molora", place / "base", "sequential", adapter=adapter)
+    learner.learn(_task("fr", "one"))
+    code, said, told = mezzo("fold", "molora", "--no-exam")
+    assert code == 0, told
+    assert said.startswith("folded    fr: plain LoRA of rank 8 in folds/molora\n")  # two experts of rank 4
+    code, said, _ = mezzo("fold", "--help")
+    for kind in MIXTURES:
+        assert kind in said.upper()
 
 
 def test_killed_it_goes_on_with_what_is_missing(

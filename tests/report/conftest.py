@@ -27,6 +27,12 @@ ROWS = {
     "recurrent-kif": [[0, 0, 0], [0.93, 0.03, 0], [0.93, 0.48, 0.03], [0.95, 0.72, 0.77]],
     "joint": [[0, 0, 0], [0.93, 0.03, 0], [0.97, 0.67, 0.03], [0.97, 0.75, 0.87]],
 }
+LOADS = {
+    "english": {"a.q_proj": [0.5, 0.5, 0.0], "b.q_proj": [1.0, 0.0, 0.0]},
+    "french": {"a.q_proj": [0.5, 0.5, 0.0], "b.q_proj": [0.0, 0.25, 0.75]},
+    "spanish": {"a.q_proj": [0.5, 0.5, 0.0], "b.q_proj": [0.0, 0.5, 0.5]},
+}
+ENTROPIES = {"english": 0.25, "french": 0.5, "spanish": 0.75}
 Maker = Callable[..., Path]
 
 
@@ -147,3 +153,25 @@ def learner(tmp_path: Path) -> Maker:
 def school(learner: Maker) -> list[Path]:
     """Sequential, Replay and Recurrent-KIF after English, French, Spanish."""
     return [learner(method) for method in ("sequential", "replay", "recurrent-kif")]
+
+
+@pytest.fixture
+def routed() -> Callable[[Path], Path]:
+    """Give a learner's folder what its routers did for three tasks after the last one."""
+
+    def write(folder: Path) -> Path:
+        groups = [
+            {
+                "task": task,
+                "language": CODES[task],
+                "rows": 12,
+                "routing_entropy": ENTROPIES[task],
+                "routing_dead_experts": sum(share == 0 for load in loads.values() for share in load),
+                "load": loads,
+            }
+            for task, loads in LOADS.items()
+        ]
+        write_json(folder / "tasks" / "03-spanish" / "routing.json", {"schema": 1, "groups": groups})
+        return folder
+
+    return write

@@ -68,8 +68,10 @@ def browse(page: str, folder: Path) -> tuple[list[dict[str, object]], list[str]]
 
 
 @pytest.mark.browser
-def test_the_page_in_a_browser(school: list[Path], learner: Maker, tmp_path: Path) -> None:
-    folders = [*school, learner("joint"), learner("recurrent-kif", "other", adapter="malora")]
+def test_the_page_in_a_browser(
+    school: list[Path], learner: Maker, routed: Callable[[Path], Path], tmp_path: Path
+) -> None:
+    folders = [*school, learner("joint"), routed(learner("recurrent-kif", "other", adapter="malora"))]
     write_report(folders, tmp_path / "report.html")
     found, said = browse((tmp_path / "report.html").read_text("utf-8"), tmp_path)
     assert said == []

@@ -3,6 +3,7 @@
     python -m benchmarks.adapters quality                                    everything; hours
     python -m benchmarks.adapters quality --study within-a-domain --cells lora-equal molora-r8 malora --seeds 0
     python -m benchmarks.adapters quality --minutes 40                       begin nothing new after forty minutes
+    python -m benchmarks.adapters quality --timing                           time the ranks for lora-time, train nothing
     python -m benchmarks.adapters quality --sweep ranks                      MoLoRA and MALoRA of four ranks, seed 0
     python -m benchmarks.adapters quality --sweep ablations                  what each part of MALoRA is worth, seed 0
     python -m benchmarks.adapters quality --table                            print the tables, run nothing
@@ -23,10 +24,11 @@ import sys
 from pathlib import Path
 
 from benchmarks.adapters.contestants import ABLATIONS, RANKS
-from benchmarks.adapters.quality.cell import do_job, do_timing, time_rank
+from benchmarks.adapters.quality.cell import do_job
 from benchmarks.adapters.quality.plan import Plan
 from benchmarks.adapters.quality.setting import METHODS, STUDIES, Job, Setting
 from benchmarks.adapters.quality.table import RIVAL, table
+from benchmarks.adapters.quality.timing import do_timing, time_rank
 from benchmarks.lock import machine_lock
 from mezzofanti.files import read_json
 
@@ -34,10 +36,12 @@ __all__ = ["add_options", "main"]
 
 KIN = {"molora": "molora-r8", "malora": "malora", "asylora": "lora-equal"}
 SWEEPS = {
-    "ranks": {name: KIN[name.split("-")[0]] for name in RANKS},
+    "ranks": {
+        name: name for name in RANKS
+    },  # the best rate depends on the rank, and more so where beta grows with it
     "ablations": {name: KIN[name.split("-")[0]] for name in ABLATIONS},
 }
-"""By sweep: contestants, and whose learning rate each takes."""
+"""By sweep: contestants, and whose searched learning rate each takes."""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -49,6 +53,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--minutes", type=float, help="begin nothing new after so many minutes")
     parser.add_argument("--workers", type=int, default=1, help="jobs at once; they share the cores")
     parser.add_argument("--data", type=Path, default=Setting().data, help="folder of the Long Sequence data")
+    parser.add_argument("--timing", action="store_true", help="time the ranks of lora-time and train nothing")
     parser.add_argument("--table", action="store_true", help="print the tables and run nothing")
     parser.add_argument("--against", choices=METHODS, default=RIVAL, help="whose average the tables subtract")
     parser.add_argument("--job", nargs="+", help=argparse.SUPPRESS)
@@ -62,18 +67,23 @@ def main(options: argparse.Namespace) -> None:
         return
     if not options.table:
         with machine_lock("python -m benchmarks.adapters quality"):
-            run(setting, options)
+            (time_steps if options.timing else run)(setting, options)
     print(table(read_json(setting.result), options.against))
+
+
+def time_steps(setting: Setting, options: argparse.Namespace) -> None:
+    """Time MALoRA's and LoRA's steps, write the finding into the result, and say which rank `lora-time` has."""
+    _process(setting, options.workers, "timing")
+    plan = _plan(setting, options)
+    plan.write()
+    timing = plan.result["timing"]
+    print(f"a step as long as MALoRA's: rank {timing['rank']} ({timing['low']} to {timing['high']})")
+    print(f"lora-time is trained at rank {time_rank(setting)}", end="\n\n")
 
 
 def run(setting: Setting, options: argparse.Namespace) -> None:
     """Run what is asked for, study by study, as long as there is time."""
-    plan = Plan(
-        setting,
-        lambda job: _process(setting, options.workers, *map(str, job)),
-        workers=options.workers,
-        minutes=options.minutes,
-    )
+    plan = _plan(setting, options)
     if "lora-time" in options.cells and not options.sweep and time_rank(setting) is None:
         _process(setting, options.workers, "timing")
     for study in options.study:
@@ -84,6 +94,15 @@ def run(setting: Setting, options: argparse.Namespace) -> None:
         if not done:
             print("The minutes are over; the same command goes on from here.", file=sys.stderr)
             return
+
+
+def _plan(setting: Setting, options: argparse.Namespace) -> Plan:
+    return Plan(
+        setting,
+        lambda job: _process(setting, options.workers, *map(str, job)),
+        workers=options.workers,
+        minutes=options.minutes,
+    )
 
 
 def _process(setting: Setting, workers: int, *job: str) -> None:

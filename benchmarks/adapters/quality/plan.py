@@ -14,6 +14,7 @@ from typing import Any
 
 from benchmarks.adapters.quality.setting import Job, Setting
 from benchmarks.adapters.quality.table import cells_of
+from benchmarks.adapters.quality.timing import timing_path
 from benchmarks.record import circumstances
 from mezzofanti.bases import resolve
 from mezzofanti.files import read_json, read_jsonl, write_json
@@ -118,9 +119,11 @@ class Plan:
         return one is not None and bool(one["learning_rate"] == job.rate)
 
     def write(self) -> None:
-        """Collect what every job found and write the result."""
+        """Collect what every job and the timing found and write the result."""
         for study in self.setting.studies:
             self._collect(study)
+        if (timing := timing_path(self.setting)).is_file():
+            self.result["timing"] = read_json(timing)
         write_json(self.setting.result, self.result)
 
     def _found(self, study: str) -> dict[str, Any]:
@@ -153,6 +156,8 @@ class Plan:
         _sort(found, cells)
 
     def _head(self) -> dict[str, Any]:
+        # a job's batches say how many steps it takes: `max_steps` is a default that nobody reads here
+        searched_or_derived = {"learning_rate", "warmup_steps", "padding_free", "max_steps"}
         path = self.setting.result
         known: dict[str, Any] = read_json(path) if path.is_file() else {"studies": {}}
         return {
@@ -160,9 +165,7 @@ class Plan:
             "schema": 1,
             **circumstances(COMMAND),
             "base": resolve(self.setting.base).origin,
-            "training": self.setting.training.model_dump(
-                mode="json", exclude={"learning_rate", "warmup_steps", "padding_free"}
-            ),
+            "training": self.setting.training.model_dump(mode="json", exclude=searched_or_derived),
             "layers": "upper half" if self.setting.upper_half else "all",
             "dropout": self.setting.dropout,
         }

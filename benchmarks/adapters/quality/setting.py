@@ -160,7 +160,7 @@ class Setting:
     upper_half: bool = True
     dropout: float = 0.05
     validation_rows: int = 20
-    timing_rounds: int = 12
+    timing_rounds: int = 20
     training: TrainingSettings = TrainingSettings(  # noqa: RUF009 (frozen)
         weight_decay=0.01, save_steps=50, max_length=256, max_new_tokens=64, per_device_eval_batch_size=100
     )

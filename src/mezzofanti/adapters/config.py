@@ -5,7 +5,6 @@ Source: MALoRA, arXiv:2410.22782v1, sections 3 and 4 and tables 3, 8 and 9.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
@@ -33,7 +32,7 @@ class MaloraConfig(MixtureConfig):
         beta: S_A is multiplied and every P_t divided by it at the start (Eq. 9-10). Under Adam a larger beta lets
             the P_t learn relatively faster than S_A; `learning_rate_groups` says the same in two rates.
         init_malora_weights: "svd" or True: Eq. 8-10. "qr": the same row norms from a QR decomposition, P_t
-            triangular, about twice as quick. False: the adapter is not the identity at the start (for tests).
+            triangular. False: the adapter is not the identity at the start (for tests).
         ablation: One row of the paper's Table 3. "fixed-S_A": S_A stays as drawn. "frozen-P": so do the P_t.
             "no-sharing": each expert has d / N rows of S_A to itself. "decompose-B": B is shared and A is not,
             Delta W_t = S_B P_t A_t with S_B (m x d), P_t (d x r), A_t (r x n).
@@ -68,7 +67,8 @@ class MaloraConfig(MixtureConfig):
 
         d = budget * base_rank * num_experts rows are shared, and what that saves goes to the experts' B:
         r = base_rank + (1 - budget) * base_rank (section 3.3 of the paper), rounded to whole numbers. The default
-        gives the paper's d = 32, r = 12. `expand=False` keeps r = base_rank: the paper's "Small".
+        gives the paper's d = 32, r = 12. `expand=False` keeps r = base_rank, as the paper's "Small" does. That one has
+        d = 22, and a budget of 1/3 is rounded to 21: take 11/32, or `preset("small")`.
 
         Args:
             base_rank: Rank r0 of an expert of the MoLoRA that is spent.
@@ -119,8 +119,7 @@ class MaloraConfig(MixtureConfig):
         super()._check_choices()
         if not isinstance(self.init_malora_weights, bool):
             self._one_of("init_malora_weights", INITIALISATIONS)
-        if not (math.isfinite(self.beta) and self.beta > 0):
-            self._refuse(f"beta = {self.beta} is not above 0.", cure="The paper takes 1.0.")
+        self._above_zero("beta", self.beta, cure="The paper takes 1.0.")
 
     @classmethod
     def _check_budget(cls, base_rank: int, num_experts: int, budget: float) -> None:

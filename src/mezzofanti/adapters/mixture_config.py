@@ -20,6 +20,7 @@ __all__ = ["MethodName", "MixtureConfig"]
 MIXINGS = ("dense", "sorted", "loop")
 REDUCTIONS = ("mean", "sum")
 SCOPES = ("linear", "block")
+ALPHA_CURE = "The paper takes twice r."
 
 
 class MethodName(str):
@@ -46,7 +47,7 @@ class MixtureConfig(PeftConfig):
         r: Rank of one expert.
         num_experts: Experts N of one adapted map.
         top_k: Experts that answer for one token.
-        lora_alpha: Numerator of the scale `lora_alpha / r`, as in LoRA. The paper takes twice r.
+        lora_alpha: Numerator of the scale `lora_alpha / r`, as in LoRA: any number above 0. The paper takes twice r.
         lora_dropout: Dropout on what the experts read, as in LoRA. The router always reads the whole input.
         use_rslora: Divide `lora_alpha` by the root of r instead of r.
         norm_topk_prob: False (the paper): gates are the softmax probabilities as they are, so they sum to less than
@@ -147,6 +148,9 @@ class MixtureConfig(PeftConfig):
             self._whole(name, getattr(self, name))
         for pattern, rank in self.rank_pattern.items():
             self._whole(f"rank_pattern[{pattern!r}]", rank)
+        self._above_zero("lora_alpha", self.lora_alpha, cure=ALPHA_CURE)
+        for pattern, alpha in self.alpha_pattern.items():
+            self._above_zero(f"alpha_pattern[{pattern!r}]", alpha, cure=ALPHA_CURE)
         if self.top_k > self.num_experts:
             self._refuse(
                 f"top_k = {self.top_k} is above num_experts = {self.num_experts}.",
@@ -162,7 +166,7 @@ class MixtureConfig(PeftConfig):
             self._one_of("ablation", self.ablations)
         self._between("lora_dropout", 0.0, 1.0, open_above=True)
         for name in ("router_aux_loss_coef", "router_z_loss_coef", "router_init_std"):
-            self._between(name, 0.0, math.inf)
+            self._between(name, 0.0, math.inf, open_above=True)
         if self.recompute_hidden and self.mixing != "dense":
             self._refuse(
                 f"recompute_hidden = True goes with mixing = 'dense', not with {self.mixing!r}.",
@@ -186,6 +190,10 @@ class MixtureConfig(PeftConfig):
         if isinstance(value, bool) or not isinstance(value, int) or value < 1:
             self._refuse(f"{name} = {value!r} is not a whole number above 0.", cure="Give 1, 2, 3, ...")
 
+    def _above_zero(self, name: str, value: Any, *, cure: str) -> None:
+        if not (_is_number(value) and math.isfinite(value) and value > 0):
+            self._refuse(f"{name} = {value!r} is not a finite number above 0.", cure=cure)
+
     def _one_of(self, name: str, known: tuple[str, ...]) -> None:
         value = getattr(self, name)
         if value not in known:
@@ -193,14 +201,18 @@ class MixtureConfig(PeftConfig):
 
     def _between(self, name: str, low: float, high: float, *, open_above: bool = False) -> None:
         value = getattr(self, name)
-        if not (low <= value <= high) or (open_above and value == high):
+        if not _is_number(value) or not (low <= value <= high) or (open_above and value == high):
             self._refuse(
-                f"{name} = {value} is outside {low} to {high}{' (excluded)' if open_above else ''}.",
+                f"{name} = {value!r} is outside {low} to {high}{' (excluded)' if open_above else ''}.",
                 cure="Give a value in that range.",
             )
 
     def _refuse(self, message: str, *, cure: str) -> NoReturn:
         raise ConfigurationError(f"{type(self).__name__}: {message}", cure=cure)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _loading(title: str, method: MethodName) -> str:

@@ -18,7 +18,7 @@ from mezzofanti.adapters.maps import refuse_merge
 from mezzofanti.adapters.mixture_config import MixtureConfig
 from mezzofanti.adapters.molora_layer import MoloraLayer
 from mezzofanti.adapters.routing import RoutingContext
-from mezzofanti.adapters.sharing import BlockRouter, block_of
+from mezzofanti.adapters.sharing import BlockRouter, block_of, refuse_other_tokens
 from mezzofanti.errors import ConfigurationError, nearest
 
 __all__ = ["MaloraModel", "MixtureModel", "MoloraModel"]
@@ -48,6 +48,18 @@ class MixtureModel(BaseTuner):
             raise ConfigurationError(f"{kind}: {error}", cure=_what_there_is(self, adapter_name)) from None
         self._share_out_losses(adapter_name)
 
+    def _prepare_adapter_config(self, peft_config: PeftConfig, model_config: dict[str, Any]) -> PeftConfig:
+        kind = model_config["model_type"]
+        if cast(MixtureConfig, peft_config).target_modules is None and kind not in self.target_module_mapping:
+            names = ", ".join(_linear_names(self.model)) or "none"
+            raise ConfigurationError(
+                f"{type(peft_config).__name__}: target_modules = None, and PEFT has no default for models of type "
+                f"{kind!r}.",
+                cure=f"Name some of the model's linear modules ({names}), or give target_modules='all-linear'.",
+            )
+        prepared: PeftConfig = super()._prepare_adapter_config(peft_config, model_config)
+        return prepared
+
     def _share_out_losses(self, adapter_name: str) -> None:
         config = self._config(adapter_name)
         layers = [layer for layer in self._layers() if adapter_name in layer.routing]
@@ -61,7 +73,9 @@ class MixtureModel(BaseTuner):
         block = block_of(name) if config.router_scope == "block" else None
         if block is None:
             return None
-        return self._blocks.setdefault(block, BlockRouter(type(config).__name__, block, adapter_name))
+        kind = type(config).__name__
+        refuse_other_tokens(kind, block, name)
+        return self._blocks.setdefault(block, BlockRouter(kind, block, adapter_name))
 
     def _create_and_replace(
         self,
@@ -127,13 +141,15 @@ class MoloraModel(MixtureModel):
 
 
 def _what_there_is(tuner: MixtureModel, adapter_name: str) -> str:
-    linear = (nn.Linear, Conv1D)
-    names = {
-        name.rpartition(".")[2] for name, module in tuner.model.named_modules() if isinstance(module, linear)
-    }
+    names = _linear_names(tuner.model)
     config = tuner._config(adapter_name)
     asked = config.target_modules
-    if config.layers_to_transform is not None and names & set(asked or []):
+    if config.layers_to_transform is not None and set(names) & set(asked or []):
         return "The model has these names, though not there: layers_to_transform counts from 0."
     first = asked if isinstance(asked, str) else min(asked or [""])
-    return nearest(first, sorted(names)) if names else "The model has no linear module."
+    return nearest(first, names) if names else "The model has no linear module."
+
+
+def _linear_names(model: nn.Module) -> list[str]:
+    linear = (nn.Linear, Conv1D)
+    return sorted({name.rpartition(".")[2] for name, one in model.named_modules() if isinstance(one, linear)})

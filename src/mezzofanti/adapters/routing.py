@@ -11,12 +11,14 @@ Sources: gates, Eq. 4-5 of MALoRA (arXiv:2410.22782v1); load balance, Eq. 4-6 of
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import torch
+from accelerate.state import GradientState
 from torch import Tensor, distributed
 
 from mezzofanti.errors import ConfigurationError
@@ -35,7 +37,7 @@ __all__ = [
 ]
 
 LOOK_EVERY = 16
-"""Training passes between two looks at the routers' health where a look makes the host wait for the device."""
+"""Passes, in training or not, from one look at the routers' health to the next where the host has to wait for it."""
 
 Observer = Callable[[str, str, Tensor, Tensor, Tensor, Tensor | None], None]
 """Takes the layer's name, the adapter's name, gates, probabilities, chosen mask (each T, E) and weights (T) or None."""
@@ -160,8 +162,9 @@ class RoutingContext:
     forward pass is the one in force.
 
     Attributes:
-        scale: Factor on the load-balance term: 1 / gradient_accumulation_steps where the trainer divides its loss so,
-            times the loss scale of a float16 gradient scaler. `callbacks.ScaleRouting` sets it in a Trainer.
+        scale: Factor on the load-balance term and the z-loss: 1 / gradient_accumulation_steps where the trainer divides
+            its loss so, times the loss scale of a float16 gradient scaler. `callbacks.ScaleRouting` sets it in a
+            Trainer. Left at 1 while a Trainer or accelerate accumulates, it is warned of once.
         group: Processes whose tokens are balanced together, as torch.distributed names them; None is all of them.
         observers: Called in every adapted layer with what its router chose, detached: telemetry and calibration
             listen here. Empty, they cost nothing.
@@ -173,6 +176,7 @@ class RoutingContext:
     observers: list[Observer] = field(default_factory=list, repr=False)
     _unseen: dict[tuple[str, str], Tensor] = field(default_factory=dict, repr=False)
     _passes: int = field(default=0, repr=False)
+    _warned: bool = field(default=False, repr=False)
 
     def __call__(self, module: Any, arguments: tuple[Any, ...], named: dict[str, Any]) -> None:
         """Remember which tokens count: two-dimensional masks only, others say nothing about padding."""
@@ -212,6 +216,7 @@ class RoutingContext:
         """Return the load-balance term without a gradient, and what to descend on; None where there is none."""
         if not (routing.balance or routing.z_loss):
             return None, None
+        self._warn_of_accumulation()
         _, probabilities_TE, chosen_TE = choice
         weights_T = self.weights(len(chosen_TE), like=probabilities_TE)
         part: Tensor | float = 1.0
@@ -223,6 +228,20 @@ class RoutingContext:
         if routing.z_loss:
             loss = loss + z_loss(logits_TE, weights_T) * (routing.z_loss * self.scale * part)
         return balance.detach(), loss
+
+    def _warn_of_accumulation(self) -> None:
+        """Say once that the loss is divided among accumulated batches and the routers' terms are not."""
+        if self._warned or self.scale != 1.0 or torch.compiler.is_compiling():
+            return
+        # accelerate's word, false for every batch of a step but the last: a Trainer keeps it too
+        if not GradientState().sync_gradients:
+            self._warned = True
+            warnings.warn(
+                "The routers' load-balance term and z-loss are not divided by the number of accumulated batches, as "
+                "the loss is: RoutingContext.scale = 1.0. Give the Trainer callbacks=[ScaleRouting()] from "
+                "mezzofanti.adapters, or set the scale in a loop of your own.",
+                stacklevel=2,
+            )
 
     @property
     def _spread(self) -> bool:

@@ -7,7 +7,9 @@ projection decides for the whole layer, as a rule. A map that is called a second
 generation, evaluation and gradient checkpointing need no word from outside.
 
 Expert t is then one thing throughout the layer, the gates are computed once, and the routers of a layer shrink to one.
-It needs maps that see the same tokens: experts of a mixture-of-experts base and cross-attention are refused.
+It needs maps that see the same tokens. Another number of tokens is refused in the pass; experts of a
+mixture-of-experts base and cross-attention, which may have as many and yet others, are refused by their names as
+transformers' models give them. Whoever calls such a thing otherwise has to take `router_scope="linear"`.
 """
 
 from __future__ import annotations
@@ -21,13 +23,32 @@ from torch import Tensor, nn
 from mezzofanti.adapters.routing import Choice
 from mezzofanti.errors import ConfigurationError
 
-__all__ = ["BlockRouter", "block_of"]
+__all__ = ["BlockRouter", "block_of", "refuse_other_tokens"]
+
+OTHER_TOKENS = re.compile(
+    r"(.*\.)?(experts|[^.]*(cross_?att|encoder_(decoder_)?att|encdecatt)[^.]*)\.", re.IGNORECASE
+)
+"""Within a block: what leads to a map of an expert, or of attention whose keys and values come from elsewhere."""
 
 
 def block_of(name: str) -> str | None:
     """Return the name of the block a module belongs to, None where no part of its name is a number."""
     found = re.match(r"(.*?\.\d+|\d+)\.", name)
     return found[1] if found else None
+
+
+def refuse_other_tokens(kind: str, block: str, name: str) -> None:
+    """Raise `ConfigurationError` where the map `name` of `block` may see other tokens than the block's other maps.
+
+    No two experts see the same tokens; in cross-attention keys and values do not see what queries see. Their gates
+    would be another token's, and where there happen to be as many tokens nothing would show it.
+    """
+    found = OTHER_TOKENS.match(name.removeprefix(f"{block}."))
+    if found:
+        raise ConfigurationError(
+            f"{kind}: router_scope = 'block' has one choice for all maps of {block}, and {name} may see other tokens.",
+            cure=f"Take router_scope='linear', or exclude_modules='.*[.]{found[2]}[.].*'.",
+        )
 
 
 @dataclass(eq=False)

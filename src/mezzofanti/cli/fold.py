@@ -20,7 +20,9 @@ __all__ = ["fold"]
 
 @app.command()
 def fold(
-    source: Annotated[Path, typer.Argument(help="A learner's folder, or the folder of a MALoRA adapter.")],
+    source: Annotated[
+        Path, typer.Argument(help="A MALoRA or MoLoRA learner's folder, or the folder of such an adapter.")
+    ],
     by: Annotated[str, typer.Option(help="One fold a language, skill or (of a learner) task.")] = "language",
     rows: Annotated[
         Path | None,

@@ -79,6 +79,7 @@ class Routed(_Row):
     language: str = ""
     rows: int = 0
     routing_entropy: float = 0.0
+    routing_dead_experts: int | None = None
     load: dict[str, tuple[float, ...]]
 
 

@@ -15,9 +15,18 @@ from typing import Any
 from mezzofanti.report.names import labels
 from mezzofanti.report.reading import Reading, Routed
 
-__all__ = ["Router", "Routing", "routing", "variation"]
+__all__ = ["Group", "Router", "Routing", "routing", "variation"]
 
 SHOWN = 3
+
+
+@dataclass(frozen=True)
+class Group:
+    """What all routers did for one task (and language): mean entropy, and experts that none of its tokens chose."""
+
+    name: str
+    entropy: float
+    dead: int | None
 
 
 @dataclass(frozen=True)
@@ -31,10 +40,13 @@ class Router:
 
 @dataclass(frozen=True)
 class Routing:
-    """One learner's routers after its last task. `apart` is the mean over routers and pairs of groups."""
+    """One learner's routers after its last task. `apart` is the mean over routers and pairs of groups.
+
+    `dead` counts experts that no group chose; it is no sum over the groups, since what one leaves out another may use.
+    """
 
     label: str
-    groups: tuple[str, ...]
+    groups: tuple[Group, ...]
     routers: tuple[Router, ...]
     count: int
     apart: float | None
@@ -64,7 +76,7 @@ def _routing(label: str, groups: Sequence[Routed]) -> Routing:
     chosen = sorted(routers, key=lambda router: -router.apart)[:SHOWN]
     return Routing(
         label=label,
-        groups=tuple(_group_name(group, groups) for group in groups),
+        groups=tuple(_group(group, groups) for group in groups),
         routers=tuple(chosen),
         count=len(routers),
         apart=sum(router.apart for router in routers) / len(routers) if several else None,
@@ -83,6 +95,10 @@ def _router(name: str, groups: Sequence[Routed]) -> Router:
 def _dead(routers: Sequence[Router]) -> int:
     """Experts that no group chose once."""
     return sum(not any(column) for router in routers for column in zip(*router.loads, strict=True))
+
+
+def _group(group: Routed, groups: Sequence[Routed]) -> Group:
+    return Group(_group_name(group, groups), group.routing_entropy, group.routing_dead_experts)
 
 
 def _group_name(group: Routed, groups: Sequence[Routed]) -> str:

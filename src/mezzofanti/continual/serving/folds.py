@@ -1,10 +1,10 @@
 """A learner's mixture as plain LoRA folders, one a language: what `mezzo fold` does, callable from Python.
 
-    fold_by("learners/school", "folds/school", by="language")
+    fold_by("learners/mixture", "folds/mixture", by="language")
 
-    folds/school/fr/          an ordinary PEFT LoRA folder, its card with what was lost
-    folds/school/folds.json   the figures of all
-    folds/school/chat_template.jinja    how the learner was spoken to, where the base would be spoken to otherwise
+    folds/mixture/fr/          an ordinary PEFT LoRA folder, its card with what was lost
+    folds/mixture/folds.json   the figures of all
+    folds/mixture/chat_template.jinja    how the learner was spoken to, where the base would be spoken to otherwise
 
 Killed, the same call goes on with the languages that are missing. Rows a fold is calibrated on and rows it is measured
 on are others: every fifth is held out, drawn by the seed.

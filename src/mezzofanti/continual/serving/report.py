@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mezzofanti.errors import ConfigurationError
+
 __all__ = ["FoldReport"]
 
 
@@ -25,10 +27,17 @@ class FoldReport:
         said = [f"folded    {', '.join(self.folds)}: plain LoRA of rank {self.rank} in {self.output}"]
         for name, fold in self.folds.items():
             said += [_lost(name, fold), *_left_out(name, fold)]
-        return [*said, f"next      {self.serve()}"]
+        return [*said, self._next()]
+
+    def _next(self) -> str:
+        """The command, or why there is none: what was measured is said all the same, and PEFT takes any rank."""
+        try:
+            return f"next      {self.serve()}"
+        except ConfigurationError as error:
+            return f"next      {error.message} Cut it with --rank 64; PEFT takes it as it is."
 
     def serve(self) -> str:
-        """A command that serves all folds with vLLM."""
+        """A command that serves all folds with vLLM; `ConfigurationError` where their rank is above what it takes."""
         from mezzofanti.adapters.folding.card import served_rank
 
         template = ["--chat-template", str(self.chat_template)] if self.chat_template else []
