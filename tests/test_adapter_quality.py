@@ -176,7 +176,8 @@ def test_cells_that_stand_keep_lora_times_rank_whatever_is_timed_later(tiny: Set
     write_json(timing_path(tiny), {"rank": 70})
     assert time_rank(tiny) == 91
     others = {
-        "other_rates": {"lora-time at 0.002": {"0": {"rank": 91}}, "malora at 0.002": {"0": {"rank": 12}}}
+        "cells": {"malora": {"0": {"rank": 12}}},
+        "other_rates": {"lora-time at 0.002": {"0": {"rank": 91}}},
     }
     write_json(tiny.result, {"studies": {"tiny": others}})
     assert time_rank(tiny) == 91  # also where the search has since ended with another rate
