@@ -131,10 +131,9 @@ def _rank_of_rounds(ranks: Sequence[int], taken: Sequence[np.ndarray], axis: int
 
 
 def _on_the_line(ranks: Sequence[int], seconds_RN: np.ndarray, wanted_N: np.ndarray) -> np.ndarray:
-    """`rank_of_time` of N resamples at once; least squares by hand, which `polyfit` does for one alone."""
+    """`rank_of_time` of N resamples at once."""
     most = 2 * max(ranks)
-    offsets_R = np.asarray(ranks) - np.mean(ranks)
-    slope_N = np.tensordot(offsets_R, seconds_RN, 1) / (offsets_R @ offsets_R)
+    slope_N, start_N = np.polyfit(ranks, seconds_RN, 1)
     with np.errstate(divide="ignore", invalid="ignore"):
-        rank_N = np.round((wanted_N - seconds_RN.mean(axis=0)) / slope_N + np.mean(ranks))
+        rank_N = np.round((wanted_N - start_N) / slope_N)
     return np.where(slope_N > 0, np.clip(rank_N, 1, most), most)
