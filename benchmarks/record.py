@@ -35,7 +35,12 @@ def circumstances(command: str) -> dict[str, Any]:
         "command": command,
         "versions": {name: found for name in LIBRARIES if (found := _version(name))},
         "python": platform.python_version(),
-        "machine": {"processor": _processor(), "cores": os.cpu_count(), "gpu": None, "system": sys.platform},
+        "machine": {
+            "processor": _processor(),
+            "cores": os.cpu_count(),
+            "gpu": _graphics(),
+            "system": sys.platform,
+        },
     }
 
 
@@ -53,6 +58,15 @@ def _processor() -> str:
         return platform.processor() or platform.machine()
     names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.machine()
+
+
+def _graphics() -> str | None:
+    """The GPU that torch sees; None where there is none, or no torch (the curvature room does without)."""
+    if _version("torch") is None:
+        return None
+    import torch
+
+    return torch.cuda.get_device_name() if torch.cuda.is_available() else None
 
 
 _said = [0.0]
