@@ -149,6 +149,25 @@ def test_the_quality_tables_are_those_of_their_file() -> None:
     assert {(study, name) for study in result("malora_quality")["studies"] for name in main} <= seen
 
 
+def searched() -> Iterator[tuple[str, dict[str, float], Row]]:
+    """Every row of a table of searches, with its study's name and what the search of its contestant found."""
+    for rows in tables(section("Quality")):
+        study = next(iter(rows[0])).replace(" ", "-")
+        if found := result("malora_quality")["studies"].get(study):
+            yield from ((study, found["search"][names(row)[0]], row) for row in rows)
+
+
+def test_the_searches_are_those_of_their_file() -> None:
+    rows = list(searched())
+    for study, found, row in rows:
+        told = {float(head): float(cell) for head, cell in list(row.items())[1:] if cell}
+        expected = {float(rate): round(100 * score, 1) for rate, score in found.items()}
+        assert told == expected, f"{study}, {title(row)}"
+    seen = {(study, names(row)[0]) for study, _, row in rows}
+    studies = result("malora_quality")["studies"].items()
+    assert seen == {(study, name) for study, found in studies for name in found["search"]}
+
+
 def alone(found: dict[str, Any], row: Row) -> dict[str, str]:
     """What the row of the tasks that were learned alone has to say."""
     single, rate = summary(found)["single"], column(row, "rate")
