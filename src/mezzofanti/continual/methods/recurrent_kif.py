@@ -31,6 +31,7 @@ from mezzofanti.continual.importance import Importance
 from mezzofanti.continual.memory import Memory, Row
 from mezzofanti.continual.methods.base import Method
 from mezzofanti.continual.methods.checks import number, whole_number
+from mezzofanti.continual.methods.limits import refuse_unsupported, warn_of_no_round
 from mezzofanti.continual.rounds import load_rounds, save_rounds
 from mezzofanti.errors import ConfigurationError, nearest
 from mezzofanti.settings import validated
@@ -62,6 +63,8 @@ class RecurrentKIF(Method, TrainerCallback):
         fusion: "paper", "reference", or a `FusionWeights` (or what it holds, as a mapping).
         task_name: what the memory calls the task of the next `train()`; "task-N" where it is None. A name learned
             before is replaced: the same script run again does not meet its own memory as that of an earlier task.
+
+    Attributes to read: `outer_steps_done`, of the last task; 0 after the first one.
 
     Attributes to set before `train()`:
         task_name: as above; another one for every task where the callback is used for several.
@@ -116,6 +119,7 @@ class RecurrentKIF(Method, TrainerCallback):
         self.on_round: Callable[[dict[str, float]], None] | None = None
         self.outer_loss: Callable[[Any, dict[str, Tensor]], Tensor] = _plain_loss
         self.active = False
+        self.outer_steps_done = 0
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -131,21 +135,22 @@ class RecurrentKIF(Method, TrainerCallback):
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Begin a task: clone theta_b, make the outer optimizer; or take up a checkpoint's state."""
-        _refuse_unsupported(args)
+        refuse_unsupported(args)
         model, loader = kwargs["model"], kwargs["train_dataloader"]
         masked = any(label == IGNORE for label in _labels(loader.dataset))
         rows = self.memory.rows(before=self.task_name)
         self._outer_rows = [_encoded(row, kwargs["processing_class"], masked) for row in rows]
         self.active = bool(self._outer_rows)
+        self.outer_steps_done = 0
         if not self.active:
             return
+        warn_of_no_round(state.max_steps, self.inner_steps)
         self._collate = loader.collate_fn
         self._model = model
         self._parameters: list[Tensor] = [p for p in model.parameters() if p.requires_grad]
         self._start = [p.detach().clone() for p in self._parameters]
         self._inner, self._outer = self._new_importance(), self._new_importance()
         self._outer_optimizer = torch.optim.AdamW(self._parameters, lr=args.learning_rate, weight_decay=0.0)
-        self.outer_steps_done = 0
         if state.global_step:
             load_rounds(self, Path(args.output_dir) / f"checkpoint-{state.global_step}")
 
@@ -257,22 +262,6 @@ def _shares(in_masks: list[Tensor], out_masks: list[Tensor]) -> dict[str, float]
 def _plain_loss(model: Any, batch: dict[str, Tensor]) -> Tensor:
     loss: Tensor = model(**batch).loss
     return loss
-
-
-def _refuse_unsupported(args: Any) -> None:
-    if args.world_size > 1 or args.n_gpu > 1:
-        raise ConfigurationError(
-            "Recurrent-KIF reads gradients of one process, several run.",
-            cure="Start one process, with CUDA_VISIBLE_DEVICES=0.",
-        )
-    if args.fp16:
-        raise ConfigurationError(
-            "Recurrent-KIF does not train in fp16: gradients are scaled.", cure="Use bf16=True."
-        )
-    if args.deepspeed:
-        raise ConfigurationError(
-            "DeepSpeed clears gradients before they can be read.", cure="Train without DeepSpeed."
-        )
 
 
 def _autocast(args: Any) -> Any:
