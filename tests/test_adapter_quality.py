@@ -323,6 +323,7 @@ def test_a_summary_by_hand() -> None:
     assert row["difference"] == pytest.approx(15)
     assert row["difference_error"] == pytest.approx(100 * ((0.24 + 0.09) / 9) ** 0.5 / 2)
     assert one["difference"] is None
+    assert row["by_seed"] == {"0": pytest.approx(15)}
     assert "| malora | 7 | 2 | 60.0 ± 5.0 | +15.0 ± 9.6 |" in table({"studies": {"s": found}})
     # the other way round: LoRA's one seed against MALoRA's same seed
     against = summary(found, "malora")["contestants"]

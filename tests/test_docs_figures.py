@@ -58,7 +58,7 @@ def tables(text: str) -> list[list[Row]]:
 def section(heading: str) -> str:
     """What stands under a heading of the page of benchmarks."""
     text = PAGE.read_text("utf-8").split(f"\n### {heading}", 1)[1]
-    return re.split(r"\n##+ ", text, maxsplit=1)[0]
+    return re.split(r"\n#{2,3} ", text, maxsplit=1)[0]
 
 
 def column(row: Row, beginning: str) -> str | None:
@@ -153,7 +153,8 @@ def searched() -> Iterator[tuple[str, dict[str, float], Row]]:
     """Every row of a table of searches, with its study's name and what the search of its contestant found."""
     for rows in tables(section("Quality")):
         study = next(iter(rows[0])).replace(" ", "-")
-        if found := result("malora_quality")["studies"].get(study):
+        found = result("malora_quality")["studies"].get(study)
+        if found and "seed 0" not in rows[0]:
             yield from ((study, found["search"][names(row)[0]], row) for row in rows)
 
 
@@ -166,6 +167,22 @@ def test_the_searches_are_those_of_their_file() -> None:
     seen = {(study, names(row)[0]) for study, _, row in rows}
     studies = result("malora_quality")["studies"].items()
     assert seen == {(study, name) for study, found in studies for name in found["search"]}
+
+
+def test_the_differences_seed_by_seed_are_those_of_their_file() -> None:
+    rows = [row for found in tables(section("Quality")) for row in found if "seed 0" in row]
+    for row in rows:
+        (one, other), found = (
+            names(row),
+            result("malora_quality")["studies"][next(iter(row)).replace(" ", "-")],
+        )
+        known = summary(found, other)["contestants"][one]
+        expected = {f"seed {seed}": f"{points:+.1f}" for seed, points in known["by_seed"].items()}
+        mark = " q" if len(expected) == 1 else ""
+        mean_of_it = f"{known['difference']:+.1f} ± {known['difference_error']:.1f}{mark}"
+        expected |= {f"seed {seed}": "" for seed in range(3) if f"seed {seed}" not in expected}
+        assert differing(row, {**expected, "mean": mean_of_it}) == [], title(row)
+    assert len(rows) >= 10
 
 
 def alone(found: dict[str, Any], row: Row) -> dict[str, str]:

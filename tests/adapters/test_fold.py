@@ -67,7 +67,7 @@ def test_each_layer_equals_its_fixed_gates(adapted: Any, fix_gates: Callable[[li
         x = torch.randn(5, layer.in_features)
         expected = layer(x) - layer.get_base_layer()(x)
         torch.testing.assert_close(x @ factors[name].A.T @ factors[name].B.T, expected, rtol=1e-5, atol=1e-6)
-        assert torch.equal(factors[name].A, layer.malora_S["default"].float())
+        assert torch.equal(factors[name].A, layer.malora_S["default"].weight.float())
 
 
 def test_plain_peft_loads_it_to_the_same_answer(
@@ -175,6 +175,14 @@ def test_a_cut_fold_reports_its_error(adapted: Any, tmp_path: Path) -> None:
     assert fold(adapted, gates=GATES, rank=6).truncation == dict.fromkeys(layers_of(adapted), 0.0)
 
 
+def test_a_fold_is_printed_in_a_line(adapted: Any, tokens: Tensor) -> None:
+    layers = len(layers_of(adapted))
+    assert repr(fold(adapted, gates=GATES)) == f"Folded(how='gates', rank 6, {layers} layers)"
+    folded = fold(adapted, calibration=_batches(tokens), rank=2)
+    assert folded.loss is not None
+    assert str(folded) == f"Folded(how='regression', rank 2, {layers} layers, KL {folded.loss.kl:.3g})"
+
+
 def test_the_model_is_left_as_it_was(adapted: Any, tokens: Tensor) -> None:
     before = adapted.train()(tokens).logits
     wanted = {name for name, weight in adapted.named_parameters() if weight.requires_grad}
@@ -234,8 +242,8 @@ def test_a_mixture_that_is_no_number_is_not_folded(
     adapted: Any, tokens: Tensor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     name, layer = next(iter(layers_of(adapted).items()))
-    before = layer.malora_router["default"].clone()
-    layer.malora_router["default"].data[0, 0] = torch.nan
+    before = layer.malora_router["default"].weight.clone()
+    layer.malora_router["default"].weight.data[0, 0] = torch.nan
     with pytest.raises(ConfigurationError, match=f"router of {name} .* sum to nan"):
         fold(adapted, calibration=_batches(tokens))
     # where routers are on another device they are looked at later
@@ -243,7 +251,7 @@ def test_a_mixture_that_is_no_number_is_not_folded(
     for how in ("regression", "mean", "kl"):
         with pytest.raises(ConfigurationError, match=f"the gates of {name} sum to nan.*earlier checkpoint"):
             fold(adapted, calibration=_batches(tokens), how=how)  # type: ignore[arg-type]
-    layer.malora_router["default"].data.copy_(before)
+    layer.malora_router["default"].weight.data.copy_(before)
     next(p for n, p in layer.named_parameters() if "malora_B" in n).data[0] = torch.inf
     with pytest.raises(ConfigurationError, match=f"the weights of {name} sum to inf"):
         fold(adapted, gates=GATES)

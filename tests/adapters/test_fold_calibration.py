@@ -22,8 +22,8 @@ def sharp(adapted: Any) -> Any:
     """An adapted model whose routers and experts make a difference."""
     with torch.no_grad():
         for layer in layers_of(adapted).values():
-            layer.malora_router["default"].mul_(50)
-            layer.malora_B["default"].mul_(4)
+            layer.malora_router["default"].weight.mul_(50)
+            layer.malora_B["default"].weight.mul_(4)
     return adapted.eval()
 
 

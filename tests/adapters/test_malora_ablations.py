@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from transformers import AutoModelForCausalLM
 
 from mezzofanti.adapters import MaloraConfig, MoloraConfig
-from mezzofanti.adapters.layer import MaloraLayer, MixtureLayer
+from mezzofanti.adapters.layer import MixtureLayer
+from mezzofanti.adapters.malora_layer import MaloraLayer
 from mezzofanti.adapters.mixing import mix_loop
 from mezzofanti.adapters.molora_layer import MoloraLayer
 from mezzofanti.adapters.routing import RoutingContext, gate
@@ -101,8 +102,7 @@ def test_what_is_fixed_stays_so_whatever_is_switched(
 
 def _reference(layer: Any, x: Tensor, matrices: list[Tensor]) -> Tensor:
     """Return W x + 2 sum_t G_t(x) M_t x for the matrices M_t."""
-    prefix = layer.prefix
-    gates = gate(x @ getattr(layer, f"{prefix}router")["default"].T, 2, False)[0]
+    gates = gate(x @ layer.weight_of("router", "default").T, 2, False)[0]
     mixed = sum(gates[:, t : t + 1] * (x @ matrix.T) for t, matrix in enumerate(matrices))
     answer: Tensor = layer.base_layer(x) + 2.0 * mixed
     return answer
@@ -116,18 +116,18 @@ def test_each_is_its_formula(kind: str, name: str, form: dict[str, Any]) -> None
         setattr(layer.settings["default"], setting, value)
     rows = [slice(4 * t, 4 * t + 4) for t in range(4)]
     if kind == "malora":
-        s, p = layer.malora_S["default"], layer.malora_P["default"]
+        s, p = layer.malora_S["default"].weight, layer.malora_P["default"].weight
         if name == "decompose-B":
-            a = layer.malora_A["default"]
+            a = layer.malora_A["default"].weight
             matrices = [s @ p[:, one] @ a[one] for one in rows]
         elif name == "no-sharing":
-            b = layer.malora_B["default"]
+            b = layer.malora_B["default"].weight
             matrices = [b[:, one] @ p[one] @ s[2 * t : 2 * t + 2] for t, one in enumerate(rows)]
         else:
-            b = layer.malora_B["default"]
+            b = layer.malora_B["default"].weight
             matrices = [b[:, one] @ p[one] @ s for one in rows]
     else:
-        a, b = layer.molora_A["default"], layer.molora_B["default"]
+        a, b = layer.molora_A["default"].weight, layer.molora_B["default"].weight
         matrices = [b[:, one] @ (a if name == "fixed-shared-A" else a[one]) for one in rows]
     torch.testing.assert_close(layer(x), _reference(layer, x, matrices), rtol=1e-10, atol=1e-12)
 
@@ -165,13 +165,13 @@ def test_starting_weights_keep_the_scale() -> None:
         _config("malora", "decompose-B", target_modules=["0"], task_type=None, beta=2.0),
     )
     (layer,) = [module for module in decomposed.modules() if isinstance(module, MaloraLayer)]
-    shared = layer.malora_S["default"]
+    shared = layer.malora_S["default"].weight
     torch.testing.assert_close(shared.T @ shared, 4 * torch.eye(8), rtol=1e-4, atol=1e-4)
     alike = get_peft_model(
         nn.Sequential(nn.Linear(64, 48)), _config("molora", "same-A", target_modules=["0"], task_type=None)
     )
     (other,) = [module for module in alike.modules() if isinstance(module, MoloraLayer)]
-    drawn = other.molora_A["default"].view(4, 4, 64)
+    drawn = other.molora_A["default"].weight.view(4, 4, 64)
     assert all(torch.equal(one, drawn[0]) for one in drawn)
 
 

@@ -22,8 +22,9 @@ from transformers import (
 )
 
 from mezzofanti.adapters import MaloraConfig, MoloraConfig
-from mezzofanti.adapters.layer import MaloraLayer, MixtureLayer
+from mezzofanti.adapters.layer import MixtureLayer
 from mezzofanti.adapters.learning_rates import learning_rate_groups
+from mezzofanti.adapters.malora_layer import MaloraLayer
 from mezzofanti.adapters.presets import PAPER_TARGETS
 from mezzofanti.adapters.routing import LOOK_EVERY, RoutingContext, z_loss
 from mezzofanti.adapters.sharing import block_of, refuse_other_tokens
@@ -142,10 +143,46 @@ def test_each_kind_of_weight_has_its_rate(
     for name, rate in {**{"router": 0.1, "others": 0.1}, **expected}.items():
         assert groups[name]["lr"] == pytest.approx(rate)
     torch.optim.AdamW(list(groups.values()))
-    with pytest.raises(ConfigurationError, match="router = 0"):
+    with pytest.raises(ConfigurationError, match="router = 0 is not"):
         learning_rate_groups(model, 0.1, router=0)
     with pytest.raises(ConfigurationError, match="no mixture"):
         learning_rate_groups(nn.Linear(2, 2), 0.1)
+
+
+@pytest.mark.parametrize("lr", ["1e-3", None, True, float("nan"), 0.0])
+def test_a_rate_that_is_no_number_above_zero_is_named(
+    tiny_model: Any, small: dict[str, Any], lr: Any
+) -> None:
+    model = _mixture("malora", tiny_model, small)
+    for rates in ({"lr": lr}, {"lr": 0.1, "router": lr}):
+        with pytest.raises(ConfigurationError) as caught:
+            learning_rate_groups(model, **rates)
+        assert f"{list(rates)[-1]} = {lr!r} is not a finite number above 0" in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("kind", "more", "idle", "said"),
+    [
+        (
+            "molora",
+            {},
+            "shared",
+            "shared = 0.5 has no effect: the model trains no weight of that kind (MALoRA's S_A)",
+        ),
+        ("malora", {}, "down", "down = 0.5 has no effect"),
+        ("malora", {"ablation": "decompose-B"}, "expansion", "expansion = 0.5 has no effect"),
+        ("malora", {"ablation": "frozen-P"}, "coefficients", "coefficients = 0.5 has no effect"),
+    ],
+)
+def test_a_ratio_without_effect_is_named(
+    tiny_model: Any, small: dict[str, Any], kind: str, more: dict[str, Any], idle: str, said: str
+) -> None:
+    model = _mixture(kind, tiny_model, small, **more)
+    with pytest.raises(ConfigurationError) as caught:
+        learning_rate_groups(model, 0.1, **{idle: 0.5})
+    assert said in caught.value.message
+    assert caught.value.cure.endswith("router.")
+    learning_rate_groups(model, 0.1, **{idle: 1.0})
 
 
 # one router for a block
@@ -310,7 +347,7 @@ def test_z_loss_makes_logits_small() -> None:
         router_init_std=1.0,
     )
     layer = MaloraLayer(nn.Linear(6, 5), "default", RoutingContext(), config, 2, 4).train()
-    x, router = torch.randn(64, 6), layer.malora_router["default"]
+    x, router = torch.randn(64, 6), layer.malora_router["default"].weight
     before = z_loss(x @ router.T).item()
     for _ in range(30):
         layer(x).sum().backward()

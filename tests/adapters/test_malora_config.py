@@ -8,7 +8,7 @@ from re import findall
 from typing import Any
 
 import pytest
-from peft import PeftConfig, mapping
+from peft import PeftConfig, get_peft_model, mapping
 
 from mezzofanti.adapters import MaloraConfig, MoloraConfig, registration
 from mezzofanti.adapters.config import MALORA
@@ -19,7 +19,12 @@ from mezzofanti.errors import ConfigurationError
     ("settings", "said"),
     [
         ({"r": 33}, "rank r = 33 is above shared_rank = 32"),
-        ({"rank_pattern": {"q_proj": 64}}, "rank r = 64 is above shared_rank = 32"),
+        ({"rank_pattern": ["q_proj"]}, "rank_pattern = ['q_proj'] is not a dictionary"),
+        ({"alpha_pattern": "q_proj"}, "alpha_pattern = 'q_proj' is not a dictionary"),
+        ({"use_rslora": "no"}, "use_rslora = 'no' is neither True nor False"),
+        ({"norm_topk_prob": "no"}, "norm_topk_prob = 'no' is neither"),
+        ({"recompute_hidden": "yes"}, "recompute_hidden = 'yes' is neither"),
+        ({"use_rslora": None}, "use_rslora = None is neither"),
         ({"top_k": 9}, "top_k = 9 is above num_experts = 8"),
         ({"top_k": 0}, "top_k = 0"),
         ({"r": 1.5}, "r = 1.5"),
@@ -56,6 +61,23 @@ def test_mistakes_are_named(settings: dict[str, Any], said: str) -> None:
         MaloraConfig(**settings)
     assert said in str(caught.value)
     assert caught.value.cure
+
+
+def test_no_pattern_is_an_empty_one() -> None:
+    config = MaloraConfig(rank_pattern=None, alpha_pattern=None)  # type: ignore[arg-type]
+    assert (config.rank_pattern, config.alpha_pattern) == ({}, {})
+
+
+def test_a_rank_above_the_shared_one_names_its_field(tiny_model: Any, small: dict[str, Any]) -> None:
+    config = MaloraConfig(**small, rank_pattern={"v_proj": 5, "q_proj": 9})
+    with pytest.raises(ConfigurationError) as caught:
+        get_peft_model(tiny_model, config)
+    assert caught.value.message == "MaloraConfig: rank_pattern['q_proj'] = 9 is above shared_rank = 6."
+
+
+def test_a_rank_for_no_module_is_only_warned_of(tiny_model: Any, small: dict[str, Any]) -> None:
+    with pytest.warns(RuntimeWarning, match="rank_pattern keys did not match"):
+        get_peft_model(tiny_model, MaloraConfig(**small, rank_pattern={"o_proj": 9}))
 
 
 def test_it_comes_back_from_json(tmp_path: Path) -> None:
@@ -96,7 +118,7 @@ def test_the_how_to_tells_the_defaults(repository: Path) -> None:
     for names, defaults, *_ in rows:
         pairs = zip(names.strip("| ").split(", "), defaults.split(", "), strict=True)
         told.update({name.strip("`"): literal_eval(default) for name, default in pairs})
-    assert len(told) == 16
+    assert len(told) == 17
     assert told == {name: getattr(MaloraConfig(), name) for name in told}
 
 

@@ -12,7 +12,8 @@ from peft import get_peft_model
 from torch import Tensor, nn
 
 from mezzofanti.adapters import MaloraConfig, MoloraConfig
-from mezzofanti.adapters.layer import MaloraLayer, MixtureLayer
+from mezzofanti.adapters.layer import MixtureLayer
+from mezzofanti.adapters.malora_layer import MaloraLayer
 from mezzofanti.adapters.mixing import grouped_product
 from mezzofanti.adapters.molora_layer import MoloraLayer
 from mezzofanti.adapters.routing import RoutingContext

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from mezzofanti.adapters import MaloraConfig
-from mezzofanti.adapters.layer import Linear
+from mezzofanti.adapters.malora_layer import MaloraLayer
 from mezzofanti.adapters.mixing import mix_dense, mix_loop, project
 from mezzofanti.adapters.routing import RoutingContext, gate
 
@@ -81,9 +81,9 @@ def test_a_layer_is_its_base_and_the_loop(top_k: int) -> None:
         r=3, shared_rank=4, num_experts=4, top_k=top_k, lora_alpha=6, init_malora_weights=False
     )
     base = nn.Linear(7, 5)
-    layer = Linear(base, "default", RoutingContext(), config, r=3, lora_alpha=6).double().eval()
+    layer = MaloraLayer(base, "default", RoutingContext(), config, r=3, lora_alpha=6).double().eval()
     x = torch.randn(2, 3, 7, dtype=torch.float64)
-    weights = [getattr(layer, f"malora_{name}")["default"] for name in ("S", "router", "P", "B")]
+    weights = [layer.weight_of(name, "default") for name in ("S", "router", "P", "B")]
     expected = base(x) + 2.0 * _loop(x.view(6, 7), *weights, top_k, False).view(2, 3, 5)
     torch.testing.assert_close(layer(x), expected, rtol=1e-12, atol=1e-12)
 

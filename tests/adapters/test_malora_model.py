@@ -19,7 +19,7 @@ from transformers import (
 )
 
 from mezzofanti.adapters import MaloraConfig
-from mezzofanti.adapters.layer import MaloraLayer
+from mezzofanti.adapters.malora_layer import MaloraLayer
 from mezzofanti.errors import ConfigurationError
 
 PAPER_TARGETS = ["q_proj", "k_proj", "v_proj", "up_proj", "down_proj", "gate_proj"]
@@ -94,7 +94,7 @@ def test_all_linear_and_patterns(tiny_model: Any, small: dict[str, Any]) -> None
     assert len(layers) == 14
     for name, layer in layers.items():
         rank = 2 if name.endswith("q_proj") else 4
-        assert layer.malora_B["default"].shape == (layer.out_features, 4 * rank)
+        assert layer.malora_B["default"].weight.shape == (layer.out_features, 4 * rank)
         assert layer.scaling["default"] == (4 if name.endswith("k_proj") else 8) / rank
 
 
@@ -275,7 +275,7 @@ def test_conv1d_of_gpt2(tokens: Tensor) -> None:
     model = get_peft_model(base, config)
     assert torch.equal(model(tokens).logits, before)
     (layer,) = _layers(model).values()
-    assert layer.malora_B["default"].shape == (48, 8)
+    assert layer.malora_B["default"].weight.shape == (48, 8)
     assert all(gradient.isfinite().all() for gradient in _gradients(model, tokens).values())
 
 

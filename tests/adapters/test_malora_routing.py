@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, distributed, nn
 
 from mezzofanti.adapters import MaloraConfig
-from mezzofanti.adapters.layer import Linear
+from mezzofanti.adapters.malora_layer import MaloraLayer
 from mezzofanti.adapters.routing import (
     RoutingContext,
     attach,
@@ -66,16 +66,16 @@ def test_attached_loss_is_descended_on_like_an_added_one() -> None:
     torch.testing.assert_close(weight.grad, added.grad)
 
 
-def _layer(coefficient: float, context: RoutingContext) -> Linear:
+def _layer(coefficient: float, context: RoutingContext) -> MaloraLayer:
     torch.manual_seed(0)
     config = MaloraConfig(r=2, shared_rank=4, num_experts=4, top_k=1, router_aux_loss_coef=coefficient)
-    return Linear(nn.Linear(6, 5), "default", context, config, r=2, lora_alpha=2).train()
+    return MaloraLayer(nn.Linear(6, 5), "default", context, config, r=2, lora_alpha=2).train()
 
 
 def test_a_layer_balances_its_router() -> None:
     """B is zero, so the router's gradient comes from the load-balance term alone, and following it evens the load."""
     layer, x = _layer(1.0, RoutingContext()), torch.randn(64, 6) + 1.0
-    router = layer.malora_router["default"]
+    router = layer.malora_router["default"].weight
     router.data[0] += 0.5
     layer(x)
     before = layer.load_balance["default"].item()
@@ -94,7 +94,7 @@ def test_coefficient_and_scale_multiply_the_gradient() -> None:
     for coefficient, scale in [(1.0, 1.0), (0.25, 1.0), (1.0, 0.25), (0.0, 1.0)]:
         layer = _layer(coefficient, RoutingContext(scale=scale))
         layer(x).sum().backward()
-        gradients.append(layer.malora_router["default"].grad)
+        gradients.append(layer.malora_router["default"].weight.grad)
     torch.testing.assert_close(gradients[1], gradients[0] / 4)
     torch.testing.assert_close(gradients[2], gradients[0] / 4)
     assert gradients[0].abs().max() > 0
@@ -112,12 +112,12 @@ def test_no_load_balance_outside_training() -> None:
 def test_only_two_dimensional_masks_of_the_right_size_are_used() -> None:
     context, like = RoutingContext(), torch.zeros(1)
     context(None, (), {"attention_mask": torch.tensor([[1, 1, 0], [1, 0, 0]])})
-    assert context.weights(6, like).tolist() == [1, 1, 0, 1, 0, 0]
-    assert context.weights(4, like) is None
+    assert context.weights("", 6, like).tolist() == [1, 1, 0, 1, 0, 0]
+    assert context.weights("", 4, like) is None
     context(None, (), {"attention_mask": torch.zeros(2, 1, 3, 3)})
-    assert context.weights(18, like) is None
+    assert context.weights("", 18, like) is None
     context(None, (), {})
-    assert context.weights(6, like) is None
+    assert context.weights("", 6, like) is None
 
 
 def test_parts_of_two_processes_make_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:

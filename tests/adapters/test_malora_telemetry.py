@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
-from transformers import Trainer, TrainingArguments
+from transformers import Trainer, TrainerState, TrainingArguments
 
-from mezzofanti.adapters.layer import MaloraLayer
+from mezzofanti.adapters import MaloraConfig
+from mezzofanti.adapters.malora_layer import MaloraLayer
 from mezzofanti.adapters.telemetry import RoutingTally, RoutingTelemetry, measure_routing, routing_context
 from mezzofanti.errors import ConfigurationError
 from mezzofanti.files import read_jsonl
@@ -32,7 +33,7 @@ def by_hand(model: Any, tokens: Tensor, counts: Tensor) -> tuple[list[float], fl
     slots, entropies = [0.0] * 4, []
     for vector, counted in zip(seen[0].reshape(-1, seen[0].shape[-1]), counts.reshape(-1), strict=True):
         if counted:
-            chances = (layer.malora_router["default"] @ vector).softmax(-1).tolist()
+            chances = (layer.malora_router["default"].weight @ vector).softmax(-1).tolist()
             for expert in sorted(range(4), key=lambda e: -chances[e])[:2]:
                 slots[expert] += 1
             entropies.append(-sum(c * math.log(c) for c in chances) / math.log(4))
@@ -101,6 +102,54 @@ def test_measuring_leaves_no_listener_and_the_mode_as_it_was(adapted: Any, token
 def test_a_model_without_routers_is_refused(tiny_model: Any) -> None:
     with pytest.raises(ConfigurationError, match="no router"):
         measure_routing(tiny_model, [])
+
+
+@pytest.mark.parametrize("experts", [4, 6])
+def test_two_active_adapters_are_refused(
+    adapted: Any, small: dict[str, Any], tokens: Tensor, experts: int
+) -> None:
+    """Of equal size their sums would be added, of unequal size they could not."""
+    adapted.add_adapter("other", MaloraConfig(**{**small, "num_experts": experts}))
+    adapted.base_model.set_adapter(["default", "other"])
+    with pytest.raises(
+        ConfigurationError, match=rf"{Q_PROJ} has answered with two: 'default' and 'other'"
+    ) as caught:
+        measure_routing(adapted.eval(), [{"input_ids": tokens}])
+    assert "set_adapter('default')" in caught.value.cure
+    adapted.base_model.set_adapter(["other"])
+    assert len(measure_routing(adapted, [{"input_ids": tokens}]).load()[Q_PROJ]) == experts
+
+
+@pytest.mark.parametrize(
+    ("batches", "said"),
+    [
+        ({"input_ids": torch.ones(1, 3, dtype=torch.long)}, "batches is of type dict, not several batches"),
+        ("Où est la gare ?", "batches is of type str, not several batches"),
+        (None, "batches is of type NoneType, not several batches"),
+        ([[4, 5, 6]], "batches[0] is of type list, not a batch"),
+        (["Elle est loin."], "batches[0] is of type str, not a batch"),
+        ([{"input_ids": [[4, 5, 6]]}], "batches[0]['input_ids'] is of type list, not a tensor"),
+    ],
+)
+def test_what_is_no_batch_is_named(adapted: Any, batches: Any, said: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        measure_routing(adapted, batches)
+    assert said in caught.value.message
+    assert "mapping of names to tensors" in caught.value.cure
+    assert routing_context(adapted).observers == []
+
+
+def test_an_interrupted_training_leaves_no_listener_for_the_next(adapted: Any) -> None:
+    """Two of one training stay: they have its state in common."""
+    interrupted, first, second = (RoutingTelemetry() for _ in range(3))
+    context, state = routing_context(adapted), TrainerState()
+    interrupted.on_train_begin(None, TrainerState(), None, model=adapted)
+    for telemetry in (first, second):
+        telemetry.on_train_begin(None, state, None, model=adapted)
+    assert [observer.__self__ for observer in context.observers] == [first, second]
+    for telemetry in (first, second):
+        telemetry.on_train_end(None, state, None)
+    assert context.observers == []
 
 
 def test_a_trainer_logs_it(adapted: Any, tmp_path: Path) -> None:

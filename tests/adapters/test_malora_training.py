@@ -157,7 +157,7 @@ def test_sft_trainer_resumes_and_its_cards_tell_the_import(
 def test_generation_does_not_depend_on_cache_or_padding(adapted: Any) -> None:
     with torch.no_grad():
         for layer in _layers(adapted):
-            layer.malora_B["default"].mul_(30)
+            layer.malora_B["default"].weight.mul_(30)
     adapted.eval()
     pad = adapted.config.pad_token_id
     prompts = [[10, 20, 30, 40, 50], [60, 70]]

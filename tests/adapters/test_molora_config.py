@@ -22,6 +22,7 @@ from mezzofanti.errors import ConfigurationError
         ({"lora_alpha": "16"}, "lora_alpha = '16' is not a finite number above 0."),
         ({"bias": "malora_only"}, "'molora_only'"),
         ({"ablation": "same-a"}, "Did you mean 'same-A'?"),
+        ({"init_molora_weights": "no"}, "init_molora_weights = 'no' is neither True nor False"),
         ({"mixing": "sort"}, "Did you mean 'sorted'?"),
     ],
 )

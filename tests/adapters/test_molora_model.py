@@ -63,9 +63,9 @@ def test_it_starts_as_the_identity_with_stacked_weights(
     assert torch.equal(model(tokens).logits, before)
     assert len(_layers(model)) == 6
     for layer in _layers(model):
-        assert layer.molora_A["default"].shape == (16, layer.in_features)
-        assert layer.molora_B["default"].shape == (layer.out_features, 16)
-        assert layer.molora_router["default"].shape == (4, layer.in_features)
+        assert layer.molora_A["default"].weight.shape == (16, layer.in_features)
+        assert layer.molora_B["default"].weight.shape == (layer.out_features, 16)
+        assert layer.molora_router["default"].weight.shape == (4, layer.in_features)
 
 
 def test_one_expert_is_pefts_lora(tiny_model: Any, settings: dict[str, Any], tokens: Tensor) -> None:
@@ -77,15 +77,15 @@ def test_one_expert_is_pefts_lora(tiny_model: Any, settings: dict[str, Any], tok
     modules = dict(lora.named_modules())
     for name, layer in mixture.named_modules():
         if isinstance(layer, MoloraLayer):
-            modules[name].lora_A["default"].weight.data = layer.molora_A["default"].data.clone()
-            modules[name].lora_B["default"].weight.data = layer.molora_B["default"].data.clone()
+            modules[name].lora_A["default"].weight.data = layer.molora_A["default"].weight.data.clone()
+            modules[name].lora_B["default"].weight.data = layer.molora_B["default"].weight.data.clone()
     torch.testing.assert_close(mixture(tokens).logits, lora(tokens).logits, rtol=1e-5, atol=1e-5)
     for model in (mixture, lora):
         model(input_ids=tokens, labels=tokens).loss.backward()
     for name, layer in mixture.named_modules():
         if isinstance(layer, MoloraLayer):
             for letter in "AB":
-                own = getattr(layer, f"molora_{letter}")["default"].grad
+                own = layer.weight_of(letter, "default").grad
                 expected = getattr(modules[name], f"lora_{letter}")["default"].weight.grad
                 torch.testing.assert_close(own, expected, rtol=1e-3, atol=1e-6)
 
@@ -101,10 +101,10 @@ def test_malora_with_shared_rows_of_its_own_is_a_molora(
     for name, layer in malora.named_modules():
         if hasattr(layer, "malora_S"):
             other = modules[name]
-            layer.malora_S["default"].data = other.molora_A["default"].data.clone()
-            layer.malora_P["default"].data = torch.eye(8)
-            layer.malora_B["default"].data = other.molora_B["default"].data.clone()
-            layer.malora_router["default"].data = other.molora_router["default"].data.clone()
+            layer.malora_S["default"].weight.data = other.molora_A["default"].weight.data.clone()
+            layer.malora_P["default"].weight.data = torch.eye(8)
+            layer.malora_B["default"].weight.data = other.molora_B["default"].weight.data.clone()
+            layer.malora_router["default"].weight.data = other.molora_router["default"].weight.data.clone()
     torch.testing.assert_close(malora(tokens).logits, molora(tokens).logits, rtol=1e-5, atol=1e-5)
 
 

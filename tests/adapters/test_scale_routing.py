@@ -14,7 +14,7 @@ from accelerate.optimizer import AcceleratedOptimizer
 from peft import get_peft_model
 from torch import Tensor
 from torch.utils.data import IterableDataset
-from transformers import Trainer, TrainerState, TrainingArguments
+from transformers import Trainer, TrainerCallback, TrainerState, TrainingArguments
 
 from mezzofanti.adapters import MaloraConfig, ScaleRouting
 from mezzofanti.errors import ConfigurationError
@@ -102,6 +102,40 @@ def test_resumed_within_an_epoch_the_short_step_is_known(
     trainer = _trainer(_mixture(tiny_model, small), tmp_path / "again", _rows(6), 4, [resumed], **saving)
     trainer.train(resume_from_checkpoint=str(tmp_path / "checkpoint-1"))
     assert resumed.scales == [1 / 2, 1 / 4, 1 / 2]
+
+
+class _Interrupted(TrainerCallback):
+    """The user's Ctrl-C, after the first step or in it, between its batches."""
+
+    def __init__(self, event: str) -> None:
+        setattr(self, event, self._stop)
+
+    def _stop(self, *positional: Any, **named: Any) -> None:
+        raise KeyboardInterrupt
+
+
+def _interrupt(model: Any, folder: Path, event: str) -> None:
+    callbacks = [ScaleRouting(), _Interrupted(event)]
+    with pytest.raises(KeyboardInterrupt):
+        _trainer(model, folder, _rows(8), 4, callbacks).train()
+
+
+def test_a_training_interrupted_between_steps_leaves_no_scale(
+    tiny_model: Any, small: dict[str, Any], tmp_path: Path
+) -> None:
+    model = _mixture(tiny_model, small)
+    _interrupt(model, tmp_path, "on_step_end")
+    assert model.base_model.routing_context.scale == 1.0
+
+
+def test_the_next_training_forgets_the_scale_of_an_interrupted_step(
+    tiny_model: Any, small: dict[str, Any], tmp_path: Path
+) -> None:
+    model = _mixture(tiny_model, small)
+    _interrupt(model, tmp_path, "on_substep_end")
+    assert model.base_model.routing_context.scale == 1 / 4
+    ScaleRouting().on_train_begin(None, None, None, model=model)
+    assert model.base_model.routing_context.scale == 1.0
 
 
 def test_a_stream_is_divided_by_the_full_number(

@@ -27,9 +27,10 @@ from benchmarks.adapters.contestants import ABLATIONS, RANKS
 from benchmarks.adapters.quality.cell import do_job
 from benchmarks.adapters.quality.plan import Plan
 from benchmarks.adapters.quality.setting import METHODS, STUDIES, Job, Setting
-from benchmarks.adapters.quality.table import RIVAL, table
+from benchmarks.adapters.quality.table import RIVAL, cells_of, table
 from benchmarks.adapters.quality.timing import do_timing, time_rank
 from benchmarks.lock import machine_lock
+from mezzofanti.errors import ConfigurationError, nearest
 from mezzofanti.files import read_json
 
 __all__ = ["add_options", "main"]
@@ -55,7 +56,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", type=Path, default=Setting().data, help="folder of the Long Sequence data")
     parser.add_argument("--timing", action="store_true", help="time the ranks of lora-time and train nothing")
     parser.add_argument("--table", action="store_true", help="print the tables and run nothing")
-    parser.add_argument("--against", choices=METHODS, default=RIVAL, help="whose average the tables subtract")
+    parser.add_argument("--against", default=RIVAL, metavar="ROW", help="whose average the tables subtract")
     parser.add_argument("--job", nargs="+", help=argparse.SUPPRESS)
 
 
@@ -65,10 +66,18 @@ def main(options: argparse.Namespace) -> None:
     if options.job:
         _do(setting, options.job)
         return
+    _refuse_unknown(options.against, setting)
     if not options.table:
         with machine_lock("python -m benchmarks.adapters quality"):
             (time_steps if options.timing else run)(setting, options)
     print(table(read_json(setting.result), options.against))
+
+
+def _refuse_unknown(row: str, setting: Setting) -> None:
+    studies = read_json(setting.result)["studies"] if setting.result.exists() else {}
+    rows = sorted({*METHODS, *(name for found in studies.values() for name in cells_of(found))})
+    if row not in rows:
+        raise ConfigurationError(f"--against {row}: no study has such a row.", cure=nearest(row, rows))
 
 
 def time_steps(setting: Setting, options: argparse.Namespace) -> None:

@@ -36,7 +36,8 @@ def summary(found: dict[str, Any], rival: str = RIVAL) -> dict[str, Any]:
 
     `seesaw` of a task: its mean mixed score minus the score of LoRA of equal parameters that learned it alone.
     `imbalance`: the standard deviation of these over the tasks. `lost`: the mean of their negative parts.
-    `difference`: the average minus the rival's (LoRA of equal parameters), seed by seed or question by question.
+    `difference`: the average minus the rival's (LoRA of equal parameters), seed by seed or question by question;
+    `by_seed` has it for each seed. The rival is any row.
     Cells at a rate that the search did not end with have rows of their own, `malora at 0.002`.
     """
     tasks = passed(found)
@@ -49,7 +50,7 @@ def summary(found: dict[str, Any], rival: str = RIVAL) -> dict[str, Any]:
         seesaw = {task: mean(scores[task]) - singles[task] for task in tasks}
         rows[name] = {
             **_average(list(cells.values()), tasks),
-            **_difference(cells, found.get("cells", {}).get(rival, {}), tasks),
+            **_difference(cells, cells_of(found).get(rival, {}), tasks),
             "scores": {task: mean(values) for task, values in scores.items()},
             "seesaw": seesaw,
             "imbalance": stdev(seesaw.values()) if len(tasks) > 1 else 0.0,
@@ -80,12 +81,11 @@ def _difference(cells: dict[str, Any], rival: dict[str, Any], tasks: list[str]) 
     gaps = [[_gaps(cells[seed], rival[seed], task) for task in tasks] for seed in seeds]
     means = [100 * mean(mean(of_task) for of_task in of_seed) for of_seed in gaps]
     if not means or cells is rival:
-        return {"difference": None, "difference_error": None}
-    found = mean_over_seeds(means)
-    if found.error is not None:
-        return {"difference": found.mean, "difference_error": found.error}
+        return {"difference": None, "difference_error": None, "by_seed": {}}
+    found, by_seed = mean_over_seeds(means), dict(zip(seeds, means, strict=True))
     variances = [stdev(of_task) ** 2 / len(of_task) for of_task in gaps[0]]
-    return {"difference": found.mean, "difference_error": 100 * sqrt(sum(variances)) / len(tasks)}
+    error = 100 * sqrt(sum(variances)) / len(tasks) if found.error is None else found.error
+    return {"difference": found.mean, "difference_error": error, "by_seed": by_seed}
 
 
 def _gaps(cell: dict[str, Any], rival: dict[str, Any], task: str) -> list[int]:

@@ -25,13 +25,17 @@ class ScaleRouting(TrainerCallback):
     The last step of an epoch may have fewer batches, and is divided by so many. Only where the data cannot say how
     many batches there are (a stream), it is divided like the others, and a shorter one has its terms weighed too low.
 
+    Between steps the scale is 1. No callback is told of a step that was interrupted halfway: whoever trains that model
+    on without this callback has to set `RoutingContext.scale` to 1 first.
+
     Raises:
         ConfigurationError: the model has no mixture (when training begins).
     """
 
     def on_train_begin(self, args: Any, state: Any, control: Any, model: Any = None, **named: Any) -> None:
-        """Find the routers."""
+        """Find the routers, and forget the scale of a step that was interrupted."""
         self._contexts = _contexts(model)
+        self._reset()
 
     def on_step_begin(self, args: Any, state: Any, control: Any, **named: Any) -> None:
         """Divide by the batches of this step, and follow the float16 scaler, whose factor changes."""
@@ -40,8 +44,15 @@ class ScaleRouting(TrainerCallback):
         for context in self._contexts:
             context.scale = factor / _batches(args, state, named.get("train_dataloader"))
 
+    def on_step_end(self, args: Any, state: Any, control: Any, **named: Any) -> None:
+        """Leave the scale as it is by itself: an interrupted training has no end that a callback is told of."""
+        self._reset()
+
     def on_train_end(self, args: Any, state: Any, control: Any, **named: Any) -> None:
         """Leave the scale as it is by itself."""
+        self._reset()
+
+    def _reset(self) -> None:
         for context in self._contexts:
             context.scale = 1.0
 

@@ -99,21 +99,36 @@ class MaloraConfig(MixtureConfig):
         """Return the names of the adapter's weights that an ablation keeps as they were drawn."""
         return {"fixed-S_A": ("malora_S",), "frozen-P": ("malora_P",)}.get(self.ablation or "", ())
 
+    def scale_of(self, r: int, alpha: float) -> float:
+        """Return the scale of a map's answer (see `MixtureConfig`), which every adapted map asks for with its rank.
+
+        Raises:
+            ConfigurationError: `rank_pattern` gives the map a rank above `shared_rank`. Only here is it known that an
+                entry matches a module: one that matches none is PEFT's to warn of.
+        """
+        self._check_rank(r)
+        return super().scale_of(r, alpha)
+
     def _check_sizes(self) -> None:
         super()._check_sizes()
         self._whole("shared_rank", self.shared_rank)
-        if self.ablation == "no-sharing":
-            if self.shared_rank % self.num_experts:
-                self._refuse(
-                    f"shared_rank = {self.shared_rank} does not divide among num_experts = {self.num_experts}, as"
-                    " ablation = 'no-sharing' asks.",
-                    cure="Take a multiple.",
-                )
-        elif self.largest_rank > self.shared_rank:
+        if self.ablation == "no-sharing" and self.shared_rank % self.num_experts:
             self._refuse(
-                f"rank r = {self.largest_rank} is above shared_rank = {self.shared_rank}.",
-                cure="Experts read what S_A keeps: lower r or raise shared_rank.",
+                f"shared_rank = {self.shared_rank} does not divide among num_experts = {self.num_experts}, as"
+                " ablation = 'no-sharing' asks.",
+                cure="Take a multiple.",
             )
+        self._check_rank(self.r)
+
+    def _check_rank(self, rank: int) -> None:
+        if self.ablation == "no-sharing" or rank <= self.shared_rank:
+            return
+        entries = [f"rank_pattern[{name!r}]" for name, value in self.rank_pattern.items() if value == rank]
+        field = "rank r" if rank == self.r or not entries else " and ".join(entries)
+        self._refuse(
+            f"{field} = {rank} is above shared_rank = {self.shared_rank}.",
+            cure="Experts read what S_A keeps: lower the rank or raise shared_rank.",
+        )
 
     def _check_choices(self) -> None:
         super()._check_choices()

@@ -1,30 +1,46 @@
-"""One adapted linear map: the frozen base, and a mixture of experts beside it.
-
-`MixtureLayer` is what MALoRA and MoLoRA share; `MaloraLayer` adds what is MALoRA's own.
-"""
+"""One adapted linear map: the frozen base, and a mixture of experts beside it, whatever the method."""
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, NoReturn, cast
+from typing import Any, ClassVar, NoReturn
 
 import torch
 from peft.tuners.tuners_utils import BaseTunerLayer
 from torch import Tensor, nn
 from torch.nn.functional import linear
 
-from mezzofanti.adapters.config import MaloraConfig
-from mezzofanti.adapters.initialisation import draw_malora
 from mezzofanti.adapters.maps import features_of, refuse_merge
-from mezzofanti.adapters.mixing import Factors, gate_hidden, mix_dense, mix_otherwise, project
+from mezzofanti.adapters.mixing import (
+    Factors,
+    autocasts,
+    gate_hidden,
+    mix_dense,
+    mix_otherwise,
+    project,
+    router_logits,
+)
 from mezzofanti.adapters.mixture_config import MixtureConfig
 from mezzofanti.adapters.routing import Choice, Routing, RoutingContext, attach, gate
 from mezzofanti.adapters.sharing import BlockRouter
-from mezzofanti.errors import ConfigurationError
 
-__all__ = ["BY_ADAPTER", "Factors", "Linear", "MaloraLayer", "MixtureLayer", "Routing", "refuse_merge"]
+__all__ = ["BY_ADAPTER", "MixtureLayer", "Weight"]
 
 BY_ADAPTER = ("r", "lora_alpha", "scaling", "routing", "settings", "blocks", "load_balance")
 """What a layer keeps of each adapter besides weights: PEFT deletes it with the adapter."""
+WIDE = (torch.float32, torch.float64)
+"""Types in which a router's logits may be computed together with what the experts read."""
+
+
+class Weight(nn.Module):
+    """One weight of an adapter, so that its name ends in `.weight` as a LoRA's does.
+
+    PEFT and TRL go by such names: TRL copies what contains ".default." into the reference policy of DPO, and PEFT's
+    cast to float32 keeps a module's weight frozen, where it makes one in a `ParameterDict` trainable.
+    """
+
+    def __init__(self, weight: Tensor) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(weight)
 
 
 class MixtureLayer(nn.Module, BaseTunerLayer):
@@ -61,7 +77,7 @@ class MixtureLayer(nn.Module, BaseTunerLayer):
         self.blocks: dict[str, BlockRouter] = {}
         self.load_balance: dict[str, Tensor] = {}
         for weight_name in self.adapter_layer_names:
-            setattr(self, weight_name, nn.ParameterDict())
+            setattr(self, weight_name, nn.ModuleDict())
         setattr(self, f"{self.prefix}dropout", nn.ModuleDict())
         self._disable_adapters = False
         self.merged_adapters: list[str] = []
@@ -82,7 +98,7 @@ class MixtureLayer(nn.Module, BaseTunerLayer):
 
     def weight_of(self, name: str, adapter_name: str) -> nn.Parameter:
         """Return the weight `name` of an adapter, such as "B" or "router"."""
-        weight: nn.Parameter = getattr(self, f"{self.prefix}{name}")[adapter_name]
+        weight: nn.Parameter = getattr(self, f"{self.prefix}{name}")[adapter_name].weight
         return weight
 
     def has_router(self, adapter_name: str) -> bool:
@@ -99,6 +115,7 @@ class MixtureLayer(nn.Module, BaseTunerLayer):
     ) -> None:
         """Add an adapter of rank `r`; `ConfigurationError` where its sizes do not fit the map."""
         shapes = self.weights_of(config, r)
+        self._forget_router(adapter_name)
         self.r[adapter_name] = r
         self.lora_alpha[adapter_name] = lora_alpha
         self.scaling[adapter_name] = config.scale_of(r, lora_alpha)
@@ -120,6 +137,12 @@ class MixtureLayer(nn.Module, BaseTunerLayer):
         self._move_adapter_to_device_of_base_layer(adapter_name)
         self.set_adapter(self.active_adapters, inference_mode=config.inference_mode)
 
+    def _forget_router(self, adapter_name: str) -> None:
+        """Drop what an attempt to add this adapter left here before it was refused elsewhere in the model."""
+        self.blocks.pop(adapter_name, None)
+        if self.has_router(adapter_name):
+            del getattr(self, f"{self.prefix}router")[adapter_name]
+
     def _join(self, adapter_name: str, block: BlockRouter) -> bool:
         """Follow the router of a block; return whether this is the map that holds it, the first to come."""
         self.blocks[adapter_name] = block
@@ -134,9 +157,9 @@ class MixtureLayer(nn.Module, BaseTunerLayer):
         device, _ = self._get_base_layer_device_and_dtype(self.get_base_layer())  # type: ignore[no-untyped-call]
         meta = device is not None and device.type == "meta"
         for name, shape in shapes.items():
-            parameter = nn.Parameter(torch.empty(shape, device="meta" if meta else None))
-            getattr(self, f"{self.prefix}{name}")[adapter_name] = parameter
-            meta = meta or getattr(self, f"{self.prefix}{name}")[adapter_name].is_meta
+            weight = Weight(torch.empty(shape, device="meta" if meta else None))
+            getattr(self, f"{self.prefix}{name}")[adapter_name] = weight
+            meta = meta or weight.weight.is_meta  # so it is under PEFT's low_cpu_mem_usage
         if not meta:
             self.reset_parameters(adapter_name, config)
 
@@ -166,7 +189,7 @@ class MixtureLayer(nn.Module, BaseTunerLayer):
 
     def _add(self, name: str, x: Tensor, answer: Tensor) -> Tensor:
         settings, factors = self.settings[name], self.factors(name)
-        if not torch.is_autocast_enabled(x.device.type):
+        if not autocasts(x.device.type):
             x = self._cast_input_dtype(x, factors.up_OF.dtype)
         answer_TO = answer.reshape(-1, self.out_features)
         dense = settings.mixing == "dense" and not settings.recompute_hidden
@@ -192,13 +215,15 @@ class MixtureLayer(nn.Module, BaseTunerLayer):
         dropout = getattr(self, f"{self.prefix}dropout")[name]
         drops = self.training and isinstance(dropout, nn.Dropout)
         logits_TE: Tensor | None = None
-        if first_XI is not None and router_EI is not None and not drops:
+        alike = first_XI is not None and router_EI is not None and router_EI.dtype == first_XI.dtype
+        if first_XI is not None and router_EI is not None and alike and not drops and first_XI.dtype in WIDE:
             read_TX, logits_TE = project(input_TI, first_XI, router_EI)
         else:
             read_TX = dropout(input_TI)
             read_TX = read_TX if first_XI is None else linear(read_TX, first_XI)
-            logits_TE = None if router_EI is None else linear(input_TI, router_EI)
-        return read_TX, self._gates(name, logits_TE, len(input_TI)) * self.scaling[name]
+            logits_TE = None if router_EI is None else router_logits(input_TI, router_EI)
+        learns = router_EI is not None and router_EI.requires_grad
+        return read_TX, self._gates(name, logits_TE, len(input_TI), learns) * self.scaling[name]
 
     def _router(self, name: str) -> Tensor | None:
         """Return the router's weight (E, I), None where another map of the block has chosen already."""
@@ -206,88 +231,24 @@ class MixtureLayer(nn.Module, BaseTunerLayer):
             return self.blocks[name].weight_for(self.layer_name, self.in_features)
         return self.weight_of("router", name)
 
-    def _gates(self, name: str, logits_TE: Tensor | None, tokens: int) -> Tensor:
+    def _gates(self, name: str, logits_TE: Tensor | None, tokens: int, learns: bool) -> Tensor:
         if logits_TE is None:
             choice = self.blocks[name].choice_for(self.layer_name, tokens)
         else:
-            choice = self._choose(name, logits_TE)
+            choice = self._choose(name, logits_TE, learns)
             if name in self.blocks:
                 self.blocks[name].begin(self.layer_name, choice)
         self.context.tell(self.layer_name, name, choice)
         return choice.gates_TE
 
-    def _choose(self, name: str, logits_TE: Tensor) -> Choice:
+    def _choose(self, name: str, logits_TE: Tensor, learns: bool) -> Choice:
         routing = self.routing[name]
         choice = Choice(*gate(logits_TE, routing.top_k, routing.normalise))
         self.context.watch(self.layer_name, name, logits_TE)
-        if not (self.training and torch.is_grad_enabled()):
+        # a frozen router's terms would still pull at the trainable weights below it
+        if not (learns and self.training and torch.is_grad_enabled()):
             return choice
-        balance, loss = self.context.extra_loss(routing, choice, logits_TE)
+        balance, loss = self.context.extra_loss(self.layer_name, routing, choice, logits_TE)
         if balance is not None:
             self.load_balance[name] = balance
         return choice if loss is None else choice._replace(gates_TE=attach(choice.gates_TE, loss))
-
-
-class MaloraLayer(MixtureLayer):
-    """MALoRA beside a map: z = S_A x, D_t = P_t, U_t = B_t.
-
-    Weights of an adapter: `malora_S` (D, I), `malora_P` (E * R, D), `malora_B` (O, E * R), `malora_router` (E, I), the
-    last only in the first map of a block where its maps share a router. With ablation "no-sharing" `malora_P` is
-    (E * R, D / E). With "decompose-B" `malora_S` is S_B (O, D), `malora_P` (D, E * R), and `malora_A` (E * R, I) takes
-    the place of `malora_B`.
-    """
-
-    adapter_layer_names = ("malora_S", "malora_P", "malora_B", "malora_A", "malora_router")
-    other_param_names = (*BY_ADAPTER, "malora_dropout")
-    prefix = "malora_"
-    title = "MALoRA"
-
-    malora_S: nn.ParameterDict
-    malora_P: nn.ParameterDict
-    malora_B: nn.ParameterDict
-    malora_A: nn.ParameterDict
-    malora_router: nn.ParameterDict
-    malora_dropout: nn.ModuleDict
-
-    def weights_of(self, config: MixtureConfig, r: int) -> dict[str, tuple[int, int]]:
-        """Return the shapes of S, P and B; `ConfigurationError` where S has more rows than there are features."""
-        config = cast(MaloraConfig, config)
-        d, stacked, decompose_b = config.shared_rank, config.num_experts * r, config.ablation == "decompose-B"
-        width, side = (self.out_features, "output") if decompose_b else (self.in_features, "input")
-        if d > width:
-            raise ConfigurationError(
-                f"MaloraConfig: shared_rank = {d} is above the {width} {side} features of "
-                f"{self.layer_name or 'the layer'}.",
-                cure="Lower shared_rank, or leave that module out with exclude_modules.",
-            )
-        if decompose_b:
-            return {"S": (width, d), "P": (d, stacked), "A": (stacked, self.in_features)}
-        rows = d // config.num_experts if config.ablation == "no-sharing" else d
-        return {"S": (d, width), "P": (stacked, rows), "B": (self.out_features, stacked)}
-
-    def draw(self, adapter_name: str, config: MixtureConfig) -> dict[str, Tensor]:
-        """Return S, P, router and B as they start (Eq. 8-10)."""
-        return draw_malora(
-            cast(MaloraConfig, config), self.r[adapter_name], self.in_features, self.out_features
-        )
-
-    def factors(self, adapter_name: str) -> Factors:
-        """Return S_A, P and B. Where an ablation shares no S_A, D_t = P_t S_t or, with B decomposed, U_t = S_B P_t."""
-        ablation = self.settings[adapter_name].ablation
-        shared, coefficients = self.malora_S[adapter_name], self.malora_P[adapter_name]
-        if ablation == "decompose-B":
-            return Factors(None, self.malora_A[adapter_name], shared @ coefficients)
-        if ablation == "no-sharing":
-            experts = self.routing[adapter_name].num_experts
-            own = torch.bmm(
-                coefficients.view(experts, -1, coefficients.shape[1]),
-                shared.view(experts, -1, self.in_features),
-            )
-            return Factors(None, own.view(-1, self.in_features), self.malora_B[adapter_name])
-        return Factors(shared, coefficients, self.malora_B[adapter_name])
-
-    def __repr__(self) -> str:
-        return "malora." + super().__repr__()
-
-
-Linear = MaloraLayer

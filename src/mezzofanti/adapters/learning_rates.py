@@ -9,6 +9,7 @@ directly. `expansion` is the ratio of LoRA+ (arXiv:2402.12354).
 from __future__ import annotations
 
 import math
+from numbers import Real
 from typing import Any
 
 from torch import nn
@@ -18,6 +19,13 @@ from mezzofanti.errors import ConfigurationError
 
 __all__ = ["learning_rate_groups"]
 
+WHAT = {
+    "shared": "MALoRA's S_A",
+    "coefficients": "MALoRA's P_t",
+    "down": "A_t",
+    "expansion": "B_t",
+    "router": "a router",
+}
 KINDS = {"S": "shared", "P": "coefficients", "A": "down", "B": "expansion", "router": "router"}
 
 
@@ -48,7 +56,8 @@ def learning_rate_groups(
         Dictionaries with `params`, `lr`, `weight_decay` and `name`; groups without weights are left out.
 
     Raises:
-        ConfigurationError: a ratio is not above 0, or the model has no mixture that is trained.
+        ConfigurationError: `lr` or a ratio is not a number above 0, the model has no mixture that is trained, or a
+            ratio other than 1 is for weights of which it trains none.
     """
     ratios = {
         "shared": shared,
@@ -59,6 +68,7 @@ def learning_rate_groups(
     }
     _check({"lr": lr, **ratios})
     groups = _grouped(model, tuple(ratios))
+    _refuse_idle(ratios, groups)
     return [
         {"params": weights, "lr": lr * ratios.get(name, 1.0), "weight_decay": weight_decay, "name": name}
         for name, weights in groups.items()
@@ -86,13 +96,27 @@ def _kinds(model: nn.Module) -> dict[int, str]:
         for layer in model.modules()
         if isinstance(layer, MixtureLayer)
         for attribute in layer.adapter_layer_names
-        for weight in getattr(layer, attribute).values()
+        for weight in getattr(layer, attribute).parameters()
     }
 
 
-def _check(rates: dict[str, float]) -> None:
+def _check(rates: dict[str, Any]) -> None:
     for name, value in rates.items():
-        if not (math.isfinite(value) and value > 0):
+        number = isinstance(value, Real) and not isinstance(value, bool)
+        if not (number and math.isfinite(value) and value > 0):
             raise ConfigurationError(
-                f"learning_rate_groups: {name} = {value} is not above 0.", cure="Give a positive number."
+                f"learning_rate_groups: {name} = {value!r} is not a finite number above 0.",
+                cure="Give a positive number, such as 5e-4 for lr or 2.0 for a ratio.",
+            )
+
+
+def _refuse_idle(ratios: dict[str, float], groups: dict[str, list[nn.Parameter]]) -> None:
+    """Raise `ConfigurationError` for a ratio that would change nothing."""
+    for name, ratio in ratios.items():
+        if ratio != 1.0 and not groups[name]:
+            trained = [other for other in ratios if groups[other]]
+            raise ConfigurationError(
+                f"learning_rate_groups: {name} = {ratio} has no effect: the model trains no weight of that kind "
+                f"({WHAT[name]}).",
+                cure=f"Leave it out. This model has: {', '.join(trained)}.",
             )

@@ -17,6 +17,7 @@ arXiv:2410.22782v1.
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import Any, NamedTuple
 
 import torch
@@ -26,6 +27,7 @@ from torch.nn.functional import linear
 
 __all__ = [
     "Factors",
+    "autocasts",
     "gate_hidden",
     "grouped_product",
     "mix_dense",
@@ -34,6 +36,7 @@ __all__ = [
     "mix_recomputed",
     "mix_sorted",
     "project",
+    "router_logits",
 ]
 
 GROUPED_DTYPES = (torch.float32, torch.bfloat16, torch.float16)
@@ -51,6 +54,20 @@ class Factors(NamedTuple):
     shared_XI: Tensor | None
     down_FX: Tensor
     up_OF: Tensor
+
+
+def autocasts(device: str) -> bool:
+    """Say whether `torch.autocast` is on for a kind of device; the meta device has none and may not be asked."""
+    return device != "meta" and torch.is_autocast_enabled(device)
+
+
+def router_logits(input_TI: Tensor, router_EI: Tensor) -> Tensor:
+    """Return the router's logits (T, E) by a product in float32 or wider, however narrow the weights are.
+
+    Under `torch.autocast` the product is in the autocast type like all others.
+    """
+    wide = torch.promote_types(router_EI.dtype, torch.float32)
+    return linear(input_TI.to(wide), router_EI.to(wide))
 
 
 def project(input_TI: Tensor, first_XI: Tensor, router_EI: Tensor) -> tuple[Tensor, Tensor]:
@@ -101,7 +118,13 @@ def mix_recomputed(
 ) -> Tensor:
     """Return answer + `mix_dense` expanded by `up_OF` (T, O), all in the dtype of `answer_TO`, for little memory."""
     read_TX, down_FX, up_OF = (tensor.to(answer_TO.dtype) for tensor in (read_TX, down_FX, up_OF))
-    with torch.autocast(answer_TO.device.type, enabled=False):
+    # the type of the device is not asked for where nothing autocasts: the meta device has none
+    off = (
+        torch.autocast(answer_TO.device.type, enabled=False)
+        if autocasts(answer_TO.device.type)
+        else nullcontext()
+    )
+    with off:
         mixed: Tensor = _Recomputed.apply(answer_TO, read_TX, gates_TE, down_FX, up_OF)  # type: ignore[no-untyped-call]
     return mixed
 
@@ -165,7 +188,7 @@ def mix_otherwise(
     """Return the base's answer plus the mixture (T, O) in another form than dense: see the module's list."""
     _, down_FX, up_OF = factors
     device = read_TX.device.type
-    if torch.is_autocast_enabled(device):
+    if autocasts(device):
         read_TX = read_TX.to(torch.get_autocast_dtype(device))
     if form == "recomputed":
         wide = mix_recomputed(answer_TO.to(read_TX.dtype), read_TX, gates_TE, down_FX, up_OF)

@@ -118,6 +118,7 @@ class MixtureConfig(PeftConfig):
             self.target_modules = set(self.target_modules)
         if isinstance(self.exclude_modules, list):
             self.exclude_modules = set(self.exclude_modules)
+        self._check_patterns()
         self._check_sizes()
         self._check_choices()
         self._check_targets()
@@ -138,10 +139,16 @@ class MixtureConfig(PeftConfig):
         """Return the names of the adapter's weights that an ablation keeps as they were drawn."""
         return ()
 
-    @property
-    def largest_rank(self) -> int:
-        """The largest rank any adapted map has: of `r` and `rank_pattern`."""
-        return max([self.r, *self.rank_pattern.values()])
+    def _check_patterns(self) -> None:
+        for name, example in (("rank_pattern", 4), ("alpha_pattern", 8)):
+            value = getattr(self, name)
+            if value is None:
+                setattr(self, name, {})
+            elif not isinstance(value, dict):
+                self._refuse(
+                    f"{name} = {value!r} is not a dictionary.",
+                    cure=f"Give numbers by module name or regular expression: {name}={{'q_proj': {example}}}.",
+                )
 
     def _check_sizes(self) -> None:
         for name in ("r", "num_experts", "top_k"):
@@ -158,6 +165,8 @@ class MixtureConfig(PeftConfig):
             )
 
     def _check_choices(self) -> None:
+        for name in ("use_rslora", "norm_topk_prob", "recompute_hidden"):
+            self._true_or_false(name)
         self._one_of("router_aux_loss_reduction", REDUCTIONS)
         self._one_of("router_scope", SCOPES)
         self._one_of("mixing", MIXINGS)
@@ -198,6 +207,13 @@ class MixtureConfig(PeftConfig):
         value = getattr(self, name)
         if value not in known:
             self._refuse(f"{name} = {value!r} is unknown.", cure=nearest(str(value), known))
+
+    def _true_or_false(self, name: str) -> None:
+        value = getattr(self, name)
+        if not isinstance(value, bool):
+            self._refuse(
+                f"{name} = {value!r} is neither True nor False.", cure="Give True or False, without quotes."
+            )
 
     def _between(self, name: str, low: float, high: float, *, open_above: bool = False) -> None:
         value = getattr(self, name)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, NoReturn, cast
 
 import torch
@@ -11,15 +13,16 @@ from peft.utils import TRANSFORMERS_MODELS_TO_LORA_TARGET_MODULES_MAPPING
 from peft.utils.error import NoMatchingPeftModuleError
 from peft.utils.other import get_pattern_key
 from torch import nn
-from transformers.pytorch_utils import Conv1D
 
-from mezzofanti.adapters.layer import MaloraLayer, MixtureLayer
+from mezzofanti.adapters.layer import MixtureLayer
+from mezzofanti.adapters.malora_layer import MaloraLayer
 from mezzofanti.adapters.maps import refuse_merge
 from mezzofanti.adapters.mixture_config import MixtureConfig
 from mezzofanti.adapters.molora_layer import MoloraLayer
 from mezzofanti.adapters.routing import RoutingContext
 from mezzofanti.adapters.sharing import BlockRouter, block_of, refuse_other_tokens
-from mezzofanti.errors import ConfigurationError, nearest
+from mezzofanti.adapters.targets import cure_for_no_target, linear_names
+from mezzofanti.errors import ConfigurationError
 
 __all__ = ["MaloraModel", "MixtureModel", "MoloraModel"]
 
@@ -33,10 +36,28 @@ class MixtureModel(BaseTuner):
     routing_context: RoutingContext
 
     def _pre_injection_hook(self, model: nn.Module, config: PeftConfig, adapter_name: str) -> None:
-        self.routing_context = RoutingContext()
+        found = next((one.context for one in model.modules() if isinstance(one, MixtureLayer)), None)
+        if found is not None:  # one context a model, also where transformers makes a tuner for each adapter
+            self.routing_context = found
+            return
+        settings = getattr(model, "config", None)
+        self.routing_context = RoutingContext(
+            encoder_decoder=bool(getattr(settings, "is_encoder_decoder", False))
+        )
         # on the body, not the head's owner: some callers leave the head out
         body = getattr(model, "base_model", model)
-        self._routing_hook = body.register_forward_pre_hook(self.routing_context, with_kwargs=True)
+        self.routing_context.hook = body.register_forward_pre_hook(self.routing_context, with_kwargs=True)
+
+    @contextmanager
+    def _enable_peft_forward_hooks(self, *args: Any, **kwargs: Any) -> Iterator[None]:
+        """Raise `ConfigurationError` for `adapter_names`, PEFT's way to have an adapter for each row of a batch."""
+        if kwargs.get("adapter_names") is not None:
+            raise ConfigurationError(
+                f"adapter_names = {kwargs['adapter_names']}: {self.tuner_layer_cls.title} has no adapter for each row "
+                "of a batch.",
+                cure="Choose one with set_adapter and give it the rows that are its own.",
+            )
+        yield
 
     def inject_adapter(self, model: nn.Module, adapter_name: str, *args: Any, **kwargs: Any) -> None:
         """Put the adapter in; `ConfigurationError` where no module of the model is meant."""
@@ -45,13 +66,14 @@ class MixtureModel(BaseTuner):
             super().inject_adapter(model, adapter_name, *args, **kwargs)
         except NoMatchingPeftModuleError as error:
             kind = type(self._config(adapter_name)).__name__
-            raise ConfigurationError(f"{kind}: {error}", cure=_what_there_is(self, adapter_name)) from None
+            cure = cure_for_no_target(self.model, self._config(adapter_name))
+            raise ConfigurationError(f"{kind}: {error}", cure=cure) from None
         self._share_out_losses(adapter_name)
 
     def _prepare_adapter_config(self, peft_config: PeftConfig, model_config: dict[str, Any]) -> PeftConfig:
         kind = model_config["model_type"]
         if cast(MixtureConfig, peft_config).target_modules is None and kind not in self.target_module_mapping:
-            names = ", ".join(_linear_names(self.model)) or "none"
+            names = ", ".join(linear_names(self.model)) or "none"
             raise ConfigurationError(
                 f"{type(peft_config).__name__}: target_modules = None, and PEFT has no default for models of type "
                 f"{kind!r}.",
@@ -92,7 +114,7 @@ class MixtureModel(BaseTuner):
         alpha_key = get_pattern_key(list(config.alpha_pattern), current_key)
         alpha = config.alpha_pattern.get(alpha_key, config.lora_alpha)
         block = self._block(adapter_name, config, current_key)
-        if isinstance(target, MixtureLayer):
+        if isinstance(target, self.tuner_layer_cls):
             target.update_layer(adapter_name, r, alpha, config, block)
             return
         layer = self.tuner_layer_cls(
@@ -102,12 +124,29 @@ class MixtureModel(BaseTuner):
             layer.requires_grad_(False)
         self._replace_module(parent, target_name, layer, target)
 
+    @classmethod
+    def _remap_adapter_state_dict_for_load(
+        cls,
+        model: nn.Module,
+        config: PeftConfig,
+        adapter_name: str,
+        state_dict: dict[str, torch.Tensor],
+    ) -> dict[str, torch.Tensor]:
+        """Take older files, too, in which the name of a weight has no `.weight` at its end."""
+        bare = tuple(f".{name}" for name in cls.tuner_layer_cls.adapter_layer_names)
+        named = {f"{key}.weight" if key.endswith(bare) else key: one for key, one in state_dict.items()}
+        remapped: dict[str, torch.Tensor] = super()._remap_adapter_state_dict_for_load(
+            model, config, adapter_name, named
+        )
+        return remapped
+
     def _check_merge_allowed(self) -> NoReturn:
         refuse_merge(self.tuner_layer_cls.title)
 
     def unload(self) -> nn.Module:
         """Return the base model without any adapter."""
-        self._routing_hook.remove()
+        if self.routing_context.hook is not None:
+            self.routing_context.hook.remove()
         model: nn.Module = super().unload()
         return model
 
@@ -138,18 +177,3 @@ class MoloraModel(MixtureModel):
 
     prefix = "molora_"
     tuner_layer_cls = MoloraLayer
-
-
-def _what_there_is(tuner: MixtureModel, adapter_name: str) -> str:
-    names = _linear_names(tuner.model)
-    config = tuner._config(adapter_name)
-    asked = config.target_modules
-    if config.layers_to_transform is not None and set(names) & set(asked or []):
-        return "The model has these names, though not there: layers_to_transform counts from 0."
-    first = asked if isinstance(asked, str) else min(asked or [""])
-    return nearest(first, names) if names else "The model has no linear module."
-
-
-def _linear_names(model: nn.Module) -> list[str]:
-    linear = (nn.Linear, Conv1D)
-    return sorted({name.rpartition(".")[2] for name, one in model.named_modules() if isinstance(one, linear)})

@@ -53,3 +53,7 @@ class MoloraConfig(MixtureConfig):
     def frozen_weights(self) -> tuple[str, ...]:
         """Return the names of the adapter's weights that an ablation keeps as they were drawn."""
         return ("molora_A",) if self.ablation == "fixed-shared-A" else ()
+
+    def _check_choices(self) -> None:
+        super()._check_choices()
+        self._true_or_false("init_molora_weights")

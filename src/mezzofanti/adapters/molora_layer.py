@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from mezzofanti.adapters.initialisation import draw_molora
-from mezzofanti.adapters.layer import BY_ADAPTER, Factors, MixtureLayer
+from mezzofanti.adapters.layer import BY_ADAPTER, MixtureLayer
+from mezzofanti.adapters.mixing import Factors
 from mezzofanti.adapters.mixture_config import MixtureConfig
 from mezzofanti.adapters.molora_config import MoloraConfig
 from mezzofanti.errors import ConfigurationError
@@ -28,9 +29,9 @@ class MoloraLayer(MixtureLayer):
     prefix = "molora_"
     title = "MoLoRA"
 
-    molora_A: nn.ParameterDict
-    molora_B: nn.ParameterDict
-    molora_router: nn.ParameterDict
+    molora_A: nn.ModuleDict
+    molora_B: nn.ModuleDict
+    molora_router: nn.ModuleDict
     molora_dropout: nn.ModuleDict
 
     def weights_of(self, config: MixtureConfig, r: int) -> dict[str, tuple[int, int]]:
@@ -53,7 +54,7 @@ class MoloraLayer(MixtureLayer):
 
     def factors(self, adapter_name: str) -> Factors:
         """Return A and B. Where one A serves all experts it is S, and every D_t the identity."""
-        down, up = self.molora_A[adapter_name], self.molora_B[adapter_name]
+        down, up = self.weight_of("A", adapter_name), self.weight_of("B", adapter_name)
         if self.settings[adapter_name].ablation != "fixed-shared-A":
             return Factors(None, down, up)
         identity = torch.eye(len(down), dtype=down.dtype, device=down.device)

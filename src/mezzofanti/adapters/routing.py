@@ -21,6 +21,7 @@ import torch
 from accelerate.state import GradientState
 from torch import Tensor, distributed
 
+from mezzofanti.adapters.masks import sees_decoder, two_dimensional
 from mezzofanti.errors import ConfigurationError
 
 __all__ = [
@@ -135,9 +136,13 @@ class _Attach(torch.autograd.Function):
     """The identity on its first argument; backward also hands gradient 1 to the second."""
 
     @staticmethod
-    def forward(ctx: Any, carrier: Tensor, loss: Tensor) -> Tensor:
-        ctx.shape, ctx.options = loss.shape, {"dtype": loss.dtype, "device": loss.device}
+    def forward(carrier: Tensor, loss: Tensor) -> Tensor:
         return carrier.view_as(carrier)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor], output: Tensor) -> None:
+        _, loss = inputs
+        ctx.shape, ctx.options = loss.shape, {"dtype": loss.dtype, "device": loss.device}
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor]:
@@ -158,39 +163,48 @@ class RoutingContext:
     """What the routers of one model share during a pass: which tokens are padding, and a factor for the extra loss.
 
     It is a forward pre-hook of the model's body, which is called with or without a head, and remembers the
-    `attention_mask`. With gradient checkpointing the layers run again during backward: then the mask of the *last*
+    `attention_mask`, and of a model with an encoder and a decoder the `decoder_attention_mask`: each layer is asked for
+    the tokens it sees. With gradient checkpointing the layers run again during backward: then the mask of the *last*
     forward pass is the one in force.
 
     Attributes:
+        encoder_decoder: Whether the model has an encoder and a decoder with tokens of their own.
         scale: Factor on the load-balance term and the z-loss: 1 / gradient_accumulation_steps where the trainer divides
             its loss so, times the loss scale of a float16 gradient scaler. `callbacks.ScaleRouting` sets it in a
             Trainer. Left at 1 while a Trainer or accelerate accumulates, it is warned of once.
         group: Processes whose tokens are balanced together, as torch.distributed names them; None is all of them.
         observers: Called in every adapted layer with what its router chose, detached: telemetry and calibration
             listen here. Empty, they cost nothing.
+        hook: What takes the context off the model again, torch's handle of the pre-hook.
     """
 
     scale: float = 1.0
     mask: Tensor | None = field(default=None, repr=False)
+    decoder_mask: Tensor | None = field(default=None, repr=False)
+    encoder_decoder: bool = False
     group: Any = field(default=None, repr=False)
     observers: list[Observer] = field(default_factory=list, repr=False)
+    hook: Any = field(default=None, repr=False)
     _unseen: dict[tuple[str, str], Tensor] = field(default_factory=dict, repr=False)
     _passes: int = field(default=0, repr=False)
     _warned: bool = field(default=False, repr=False)
 
     def __call__(self, module: Any, arguments: tuple[Any, ...], named: dict[str, Any]) -> None:
         """Remember which tokens count: two-dimensional masks only, others say nothing about padding."""
-        mask = named.get("attention_mask")
-        self.mask = mask if isinstance(mask, Tensor) and mask.dim() == 2 else None
+        self.mask = two_dimensional(named.get("attention_mask"))
+        self.decoder_mask = two_dimensional(named.get("decoder_attention_mask"))
+        if torch.compiler.is_compiling():
+            return  # a count would be taken for a constant, and every pass compiled anew
         self._passes += 1
         if self._unseen and self._passes % LOOK_EVERY == 0:
             self._look()
 
-    def weights(self, tokens: int, like: Tensor) -> Tensor | None:
-        """Return 1 for tokens that count and 0 for padding, shape (tokens,); None where nothing is known."""
-        if self.mask is None or self.mask.numel() != tokens:
+    def weights(self, layer: str, tokens: int, like: Tensor) -> Tensor | None:
+        """Return 1 for tokens that count in a layer and 0 for padding, shape (tokens,); None where it is unknown."""
+        mask = self.decoder_mask if self.encoder_decoder and sees_decoder(layer) else self.mask
+        if mask is None or mask.numel() != tokens:
             return None
-        return self.mask.reshape(-1).to(device=like.device, dtype=like.dtype)
+        return mask.reshape(-1).to(device=like.device, dtype=like.dtype)
 
     @contextmanager
     def observed_by(self, observer: Observer) -> Iterator[None]:
@@ -206,19 +220,19 @@ class RoutingContext:
         if not self.observers:
             return
         gates_TE, probabilities_TE, chosen_TE = (part.detach() for part in choice)
-        weights_T = self.weights(len(gates_TE), like=gates_TE)
+        weights_T = self.weights(layer, len(gates_TE), like=gates_TE)
         for observer in self.observers:
             observer(layer, adapter, gates_TE, probabilities_TE, chosen_TE, weights_T)
 
     def extra_loss(
-        self, routing: Routing, choice: Choice, logits_TE: Tensor
+        self, layer: str, routing: Routing, choice: Choice, logits_TE: Tensor
     ) -> tuple[Tensor | None, Tensor | None]:
         """Return the load-balance term without a gradient, and what to descend on; None where there is none."""
         if not (routing.balance or routing.z_loss):
             return None, None
         self._warn_of_accumulation()
         _, probabilities_TE, chosen_TE = choice
-        weights_T = self.weights(len(chosen_TE), like=probabilities_TE)
+        weights_T = self.weights(layer, len(chosen_TE), like=probabilities_TE)
         part: Tensor | float = 1.0
         if self._spread:
             balance, part = load_balance_across(probabilities_TE, chosen_TE, weights_T, self.group)
@@ -258,7 +272,7 @@ class RoutingContext:
         """
         if torch.compiler.is_compiling():
             return
-        weights_T = self.weights(len(logits_TE), like=logits_TE)
+        weights_T = self.weights(layer, len(logits_TE), like=logits_TE)
         if weights_T is not None:
             logits_TE = logits_TE.masked_fill(weights_T[:, None] == 0, 0)
         total = logits_TE.detach().sum(dtype=torch.float32)

@@ -15,19 +15,20 @@ transformers' models give them. Whoever calls such a thing otherwise has to take
 from __future__ import annotations
 
 import re
+import threading
 from dataclasses import dataclass, field
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
+from mezzofanti.adapters.masks import CROSS_ATTENTION
 from mezzofanti.adapters.routing import Choice
 from mezzofanti.errors import ConfigurationError
 
 __all__ = ["BlockRouter", "block_of", "refuse_other_tokens"]
 
-OTHER_TOKENS = re.compile(
-    r"(.*\.)?(experts|[^.]*(cross_?att|encoder_(decoder_)?att|encdecatt)[^.]*)\.", re.IGNORECASE
-)
+OTHER_TOKENS = re.compile(rf"(.*\.)?(experts|[^.]*({CROSS_ATTENTION.pattern})[^.]*)\.", re.IGNORECASE)
 """Within a block: what leads to a map of an expert, or of attention whose keys and values come from elsewhere."""
 
 
@@ -51,6 +52,19 @@ def refuse_other_tokens(kind: str, block: str, name: str) -> None:
         )
 
 
+@dataclass
+class _Pass:
+    choice: Choice | None = None
+    served: set[str] = field(default_factory=set)
+
+
+class _OfThread(threading.local):
+    """The pass of one thread: a server may answer several requests at once."""
+
+    def __init__(self) -> None:
+        self.now = _Pass()
+
+
 @dataclass(eq=False)
 class BlockRouter:
     """The router of one adapter in one block, and the gates it gave last.
@@ -67,15 +81,20 @@ class BlockRouter:
     block: str
     adapter: str
     members: int = 0
-    weights: nn.ParameterDict = field(default_factory=nn.ParameterDict, repr=False)
-    _choice: Choice | None = field(default=None, repr=False)
-    _served: set[str] = field(default_factory=set, repr=False)
+    weights: nn.ModuleDict = field(default_factory=nn.ModuleDict, repr=False)
+    _of_thread: _OfThread = field(default_factory=_OfThread, repr=False)
+    _compiled: _Pass = field(default_factory=_Pass, repr=False)
+
+    @property
+    def _pass(self) -> _Pass:
+        # torch.compile has no guard for what belongs to a thread
+        return self._compiled if torch.compiler.is_compiling() else self._of_thread.now
 
     def weight_for(self, map_name: str, features: int) -> Tensor | None:
         """Return the router's weight (E, I) for a map that begins a pass, None for one that follows."""
-        if self._choice is not None and map_name not in self._served:
+        if self._pass.choice is not None and map_name not in self._pass.served:
             return None
-        weight: Tensor = self.weights[self.adapter]
+        weight: Tensor = self.weights[self.adapter].weight  # type: ignore[assignment]
         if weight.shape[1] != features:
             raise ConfigurationError(
                 f"{self.kind}: router_scope = 'block' has a router for inputs of {weight.shape[1]} features in "
@@ -86,25 +105,31 @@ class BlockRouter:
 
     def begin(self, map_name: str, choice: Choice) -> None:
         """Keep the choice of a new pass for the maps that follow."""
-        self._choice, self._served = choice, set()
+        self._pass.choice, self._pass.served = choice, set()
         self.choice_for(map_name, len(choice.gates_TE))
 
     def choice_for(self, map_name: str, tokens: int) -> Choice:
         """Return the choice of this pass; the last map lets go of it."""
-        choice = self._choice
+        choice = self._pass.choice
         assert choice is not None
         if len(choice.gates_TE) != tokens:
-            self._choice = None
+            self._pass.choice = None
             raise ConfigurationError(
                 f"{self.kind}: router_scope = 'block' chose for {len(choice.gates_TE)} tokens in {self.block}, and "
                 f"{map_name} has {tokens}.",
                 cure="Take router_scope='linear' where the maps of a layer see different tokens.",
             )
-        self._served.add(map_name)
-        if len(self._served) == self.members:
-            self._choice = None
+        self._pass.served.add(map_name)
+        if len(self._pass.served) == self.members:
+            self._pass.choice = None
         return choice
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave out what belongs to a pass: gates carry a graph, which is neither copied nor pickled."""
-        return {**self.__dict__, "_choice": None, "_served": set()}
+        return {
+            name: value for name, value in self.__dict__.items() if name not in ("_of_thread", "_compiled")
+        }
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Begin without a pass."""
+        self.__dict__.update(state, _of_thread=_OfThread(), _compiled=_Pass())

@@ -10,18 +10,19 @@ A dead expert is one that no counted token chose. Experts of different layers ha
 nothing here adds them up across layers.
 
 Shape letters: see `routing`. With gradient checkpointing each token is counted twice, which leaves all shares alone.
+With several processes `RoutingTelemetry` counts the tokens of all of them, `measure_routing` those of its own.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, distributed, nn
 from transformers import TrainerCallback
 
 from mezzofanti.adapters.routing import RoutingContext
@@ -32,18 +33,30 @@ from mezzofanti.files import append_jsonl
 __all__ = ["RoutingTally", "RoutingTelemetry", "measure_routing", "routing_context"]
 
 IGNORED = -100
+A_BATCH = (
+    "Give an iterable of batches, each a mapping of names to tensors as the model's forward takes them, such as "
+    "[tokenizer(texts, padding=True, return_tensors='pt')]."
+)
 
 
 @dataclass
 class _Sums:
+    adapter: str
     slots_E: Tensor
     entropy: Tensor
     tokens: Tensor
 
-    def add(self, slots_E: Tensor, entropy: Tensor, tokens: Tensor) -> None:
-        self.slots_E += slots_E
-        self.entropy += entropy
-        self.tokens += tokens
+    def add(self, new: _Sums) -> None:
+        self.slots_E += new.slots_E
+        self.entropy += new.entropy
+        self.tokens += new.tokens
+
+    def packed(self) -> Tensor:
+        return torch.cat([self.slots_E, self.entropy.reshape(1), self.tokens.reshape(1)])
+
+    @classmethod
+    def unpacked(cls, adapter: str, packed: Tensor) -> _Sums:
+        return cls(adapter, packed[:-2], packed[-2], packed[-1])
 
 
 @dataclass
@@ -66,17 +79,52 @@ class RoutingTally:
         chosen_TE: Tensor,
         weights_T: Tensor | None,
     ) -> None:
-        """Count one forward pass of one router. No value leaves the device here."""
+        """Count one forward pass of one router. No value leaves the device here.
+
+        Raises:
+            ConfigurationError: another adapter has been counted in this layer since the tally began.
+        """
         if self.weights is not None:
             weights_T = self.weights.to(probabilities_TE)
         elif weights_T is None:
             weights_T = torch.ones_like(probabilities_TE[:, 0])
         entropy_T = torch.special.entr(probabilities_TE).sum(dim=-1)
-        new = _Sums(weights_T @ chosen_TE, torch.dot(weights_T, entropy_T), weights_T.sum())
-        if layer in self._sums:
-            self._sums[layer].add(new.slots_E, new.entropy, new.tokens)
-        else:
+        new = _Sums(adapter, weights_T @ chosen_TE, torch.dot(weights_T, entropy_T), weights_T.sum())
+        if layer not in self._sums:
             self._sums[layer] = new
+            return
+        _refuse_another(layer, self._sums[layer].adapter, adapter)
+        self._sums[layer].add(new)
+
+    def over_processes(self, device: torch.device | str) -> RoutingTally:
+        """Return the tally of all processes, the same in each; this one where there is no other process.
+
+        All processes have to call it at the same moment, also one that counted nothing.
+
+        Args:
+            device: Where this process computes, from where the backend of torch.distributed can send.
+
+        Raises:
+            ConfigurationError: two processes have counted different adapters in one layer.
+        """
+        ready = distributed.is_available() and distributed.is_initialized()
+        if not ready or distributed.get_world_size() == 1:
+            return self
+        routers = _routers_of_all(
+            {name: (sums.adapter, len(sums.slots_E)) for name, sums in self._sums.items()}
+        )
+        parts = [
+            self._sums[layer].packed().to(device, torch.float32)
+            if layer in self._sums
+            else torch.zeros(experts + 2, device=device)
+            for layer, (_, experts) in routers.items()
+        ]
+        together = torch.cat([torch.zeros(0, device=device), *parts])
+        distributed.all_reduce(together)
+        wholes = zip(routers.items(), torch.split(together, [len(part) for part in parts]), strict=True)
+        return RoutingTally(
+            _sums={name: _Sums.unpacked(adapter, whole) for (name, (adapter, _)), whole in wholes}
+        )
 
     def clear(self) -> None:
         """Begin anew."""
@@ -115,6 +163,25 @@ class RoutingTally:
         }
 
 
+def _routers_of_all(mine: dict[str, tuple[str, int]]) -> dict[str, tuple[str, int]]:
+    """Return adapter and number of experts by layer, of all processes, in one order everywhere."""
+    everyone: list[Any] = [None] * distributed.get_world_size()
+    distributed.all_gather_object(everyone, mine)
+    routers: dict[str, tuple[str, int]] = {}
+    for layer, router in sorted(pair for each in everyone for pair in each.items()):
+        _refuse_another(layer, routers.setdefault(layer, router)[0], router[0])
+    return routers
+
+
+def _refuse_another(layer: str, counted: str, adapter: str) -> None:
+    if adapter != counted:
+        raise ConfigurationError(
+            f"Routing is counted for one adapter at a time, and {layer or 'a layer'} has answered with two: "
+            f"{counted!r} and {adapter!r}.",
+            cure=f"Activate one of them: model.base_model.set_adapter({counted!r}).",
+        )
+
+
 def routing_context(model: nn.Module) -> RoutingContext:
     """Return what the routers of `model` share; `ConfigurationError` where it has none."""
     for module in model.modules():
@@ -132,10 +199,13 @@ def measure_routing(model: Any, batches: Iterable[Mapping[str, Tensor]]) -> Rout
 
     A batch holds what the model's forward takes (`input_ids`, `attention_mask`, ...). Where it holds `labels`, only
     tokens with a label count (with -100 as "no label"), which are the words of the answer; they are not passed on.
+
+    Raises:
+        ConfigurationError: the model has no router or several active adapters, or `batches` holds no batches.
     """
     tally, context = RoutingTally(), routing_context(model)
     with answering(model), context.observed_by(tally.observe):
-        for batch in batches:
+        for batch in _each(batches):
             named = {name: value.to(model.device) for name, value in batch.items()}
             labels = named.pop("labels", None)
             tally.weights = None if labels is None else (labels != IGNORED).reshape(-1)
@@ -143,38 +213,77 @@ def measure_routing(model: Any, batches: Iterable[Mapping[str, Tensor]]) -> Rout
     return tally
 
 
+def _each(batches: Any) -> Iterator[Mapping[str, Tensor]]:
+    """Yield the batches; `ConfigurationError` at the first that is none, or where `batches` is itself one."""
+    if isinstance(batches, Mapping | str | Tensor) or not isinstance(batches, Iterable):
+        _refuse_batch("batches", batches, "several batches")
+    for number, batch in enumerate(batches):
+        if not isinstance(batch, Mapping):
+            _refuse_batch(f"batches[{number}]", batch, "a batch")
+        for name, value in batch.items():
+            if not isinstance(value, Tensor):
+                _refuse_batch(f"batches[{number}][{name!r}]", value, "a tensor")
+        yield batch
+
+
+def _refuse_batch(where: str, found: Any, wanted: str) -> NoReturn:
+    raise ConfigurationError(
+        f"measure_routing: {where} is of type {type(found).__name__}, not {wanted}.", cure=A_BATCH
+    )
+
+
 class RoutingTelemetry(TrainerCallback):
     """Adds the summary of a `RoutingTally` to every log of a `Trainer` that has a loss.
 
     The four figures are those since the log before: in `state.log_history` (so in `trainer_state.json`), and, with
     `path`, as one JSON line a log, with the load of every router beside them.
+
+    In several processes the figures are those of all their tokens together, and the main process alone writes the file.
+    All processes have to log the loss together, as a `Trainer` does: it gathers the loss at the same place.
+
+    Raises:
+        ConfigurationError: the model has no router (when training begins), or several active adapters (in a pass).
     """
 
     def __init__(self, path: Path | str | None = None) -> None:
         self.path = None if path is None else Path(path)
         self.tally = RoutingTally()
         self._context: RoutingContext | None = None
+        self._state: Any = None
 
     def on_train_begin(self, args: Any, state: Any, control: Any, model: Any = None, **kwargs: Any) -> None:
         """Begin to listen; `ConfigurationError` where the model has no router."""
-        self._context = routing_context(model)
+        self._context, self._state = routing_context(model), state
         self.tally.clear()
-        if self.tally.observe not in self._context.observers:
-            self._context.observers.append(self.tally.observe)
+        observers = self._context.observers
+        # a training that was interrupted has told nobody that it ended
+        observers[:] = [one for one in observers if not _listens_to_another_training(one, state)]
+        if self._observe not in observers:
+            observers.append(self._observe)
+
+    def _observe(self, *seen: Any) -> None:
+        self.tally.observe(*seen)
 
     def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **kwargs: Any) -> None:
         """Add the figures since the log before."""
         if not logs or "loss" not in logs:
             return
-        summary = self.tally.summary()
+        whole = self.tally.over_processes(args.device)
+        summary = whole.summary()
         logs.update(summary)
         state.log_history[-1].update(summary)
-        if self.path is not None:
-            append_jsonl(self.path, {"step": state.global_step, **summary, "load": self.tally.load()})
+        if self.path is not None and state.is_world_process_zero:
+            append_jsonl(self.path, {"step": state.global_step, **summary, "load": whole.load()})
         self.tally.clear()
 
     def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Stop listening."""
-        if self._context is not None and self.tally.observe in self._context.observers:
-            self._context.observers.remove(self.tally.observe)
-        self._context = None
+        if self._context is not None and self._observe in self._context.observers:
+            self._context.observers.remove(self._observe)
+        self._context = self._state = None
+
+
+def _listens_to_another_training(observer: Any, state: Any) -> bool:
+    """Whether it is a telemetry's, of a training with another state: those of one training share the state."""
+    owner = getattr(observer, "__self__", None)
+    return isinstance(owner, RoutingTelemetry) and owner._state is not state

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from mezzofanti.adapters.folding.weights import Factors
 __all__ = ["Folded"]
 
 
-@dataclass
+@dataclass(repr=False)
 class Folded:
     """A mixture made a plain LoRA.
 
@@ -34,8 +34,12 @@ class Folded:
     how: str
     loss: FoldLoss | None
     truncation: dict[str, float]
-    config: Any = field(repr=False)
-    _model: nn.Module = field(repr=False)
+    config: Any
+    _model: nn.Module
+
+    def __repr__(self) -> str:
+        kl = "" if self.loss is None else f", KL {self.loss.kl:.3g}"
+        return f"Folded(how={self.how!r}, rank {self.rank}, {len(self.factors)} layers{kl})"
 
     @property
     def rank(self) -> int:
