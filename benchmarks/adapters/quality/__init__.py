@@ -57,7 +57,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--timing", action="store_true", help="time the ranks of lora-time and train nothing")
     parser.add_argument("--table", action="store_true", help="print the tables and run nothing")
     parser.add_argument("--against", default=RIVAL, metavar="ROW", help="whose average the tables subtract")
-    parser.add_argument("--job", nargs="+", help=argparse.SUPPRESS)
+    parser.add_argument(
+        "--job", nargs="+", help="one job alone, at any rate: cell STUDY CONTESTANT SEED RATE"
+    )
 
 
 def main(options: argparse.Namespace) -> None:
