@@ -18,6 +18,9 @@ from mezzofanti.demo import METHODS, QUICK, DemoPlan, last_lines, run
 from mezzofanti.files import read_json
 from mezzofanti.schooling import teach_file
 
+# three steps a task: what the demo does is asked here, not what a round is worth
+pytestmark = pytest.mark.filterwarnings("ignore:This task has 3 optimizer steps and a round 8:UserWarning")
+
 
 @pytest.fixture(scope="module")
 def demo_base(tmp_path_factory: pytest.TempPathFactory) -> Path:

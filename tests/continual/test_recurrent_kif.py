@@ -229,3 +229,21 @@ def test_fp16_is_refused(tiny_model: Any, tiny_tokenizer: Any, tmp_path: Path) -
     args.fp16 = True
     with pytest.raises(ConfigurationError, match="bf16"):
         RecurrentKIF().on_train_begin(args, None, None)
+
+
+def test_a_task_too_short_for_a_round_is_said(tiny_model: Any, tiny_tokenizer: Any, tmp_path: Path) -> None:
+    memory = Memory(12)
+    method = RecurrentKIF(memory, inner_steps=3)
+    trainer = Trainer(
+        model=adapted(tiny_model),
+        args=arguments(tmp_path, max_steps=2),
+        train_dataset=rows(tiny_tokenizer, "neu", 2 * BATCH),
+        data_collator=DataCollatorForSeq2Seq(tiny_tokenizer, label_pad_token_id=-100),
+        callbacks=[method],
+        processing_class=tiny_tokenizer,
+    )
+    trainer.train()  # the first task has no rounds, and nothing is said
+    assert method.outer_steps_done == 0
+    with pytest.warns(UserWarning, match=r"2 optimizer steps and a round 3.*inner_steps"):
+        trainer.train()
+    assert method.outer_steps_done == 0
