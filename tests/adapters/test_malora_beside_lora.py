@@ -16,7 +16,6 @@ from transformers import LlamaForCausalLM, T5Config, T5ForConditionalGeneration
 
 from mezzofanti.adapters import MaloraConfig, MoloraConfig
 from mezzofanti.adapters.layer import MixtureLayer
-from mezzofanti.adapters.routing import RoutingContext
 from mezzofanti.adapters.telemetry import measure_routing
 from mezzofanti.errors import ConfigurationError
 
@@ -246,29 +245,6 @@ def test_a_model_without_memory_can_be_asked_for_shapes(small: dict[str, Any], m
         answer = model(input_ids=torch.ones(2, 5, dtype=torch.long)).logits
     assert answer.is_meta
     assert answer.shape[:2] == (2, 5)
-
-
-def test_gradients_as_a_function(adapted: Any, tokens: Tensor) -> None:
-    adapted.train()
-    names = sorted(_trainable(adapted))
-    weights = {name: adapted.get_parameter(name).detach() for name in names}
-
-    def loss(given: dict[str, Tensor]) -> Tensor:
-        found: Tensor = torch.func.functional_call(
-            adapted, given, (), {"input_ids": tokens, "labels": tokens}
-        ).loss
-        return found
-
-    loss_of_it = adapted(input_ids=tokens, labels=tokens).loss
-    loss_of_it.backward()
-    watch = RoutingContext.watch
-    RoutingContext.watch = lambda *_: None  # type: ignore[method-assign]  # it reads numbers, which a transform has not
-    try:
-        found = torch.func.grad(loss)(weights)
-    finally:
-        RoutingContext.watch = watch  # type: ignore[method-assign]
-    for name in names:
-        torch.testing.assert_close(found[name], adapted.get_parameter(name).grad)
 
 
 @pytest.mark.parametrize("narrow", [["S", "P", "B"], ["S", "P", "B", "router"]])
