@@ -69,14 +69,24 @@ def test_it_starts_as_the_identity_learns_and_reloads(
     assert torch.equal(again.eval()(tokens).logits, model.eval()(tokens).logits)
 
 
-@pytest.mark.parametrize(
-    ("kind", "name", "frozen"),
-    [
-        ("malora", "fixed-S_A", "malora_S"),
-        ("malora", "frozen-P", "malora_P"),
-        ("molora", "fixed-shared-A", "molora_A"),
-    ],
-)
+FIXED = [
+    ("malora", "fixed-S_A", "malora_S"),
+    ("malora", "frozen-P", "malora_P"),
+    ("molora", "fixed-shared-A", "molora_A"),
+]
+
+
+@pytest.mark.parametrize(("kind", "name", "frozen"), FIXED)
+def test_a_narrow_base_leaves_frozen_weights_frozen(
+    tiny_model: Any, kind: str, name: str, frozen: str
+) -> None:
+    model = get_peft_model(tiny_model.to(torch.bfloat16), _config(kind, name))
+    weights = {name: weight for name, weight in model.named_parameters() if f".{kind}_" in name}
+    assert {weight.dtype for weight in weights.values()} == {torch.float32}
+    assert {frozen in name for name, weight in weights.items() if not weight.requires_grad} == {True}
+
+
+@pytest.mark.parametrize(("kind", "name", "frozen"), FIXED)
 def test_what_is_fixed_stays_so_whatever_is_switched(
     tiny_model: Any, tmp_path: Path, tiny_base: Path, kind: str, name: str, frozen: str
 ) -> None:

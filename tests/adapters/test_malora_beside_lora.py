@@ -42,23 +42,6 @@ def _trainable(model: nn.Module) -> set[str]:
 # ---- which weights are trained, on a base in bfloat16 --------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("kind", "ablation", "frozen"),
-    [
-        ("malora", "fixed-S_A", "malora_S"),
-        ("malora", "frozen-P", "malora_P"),
-        ("molora", "fixed-shared-A", "molora_A"),
-    ],
-)
-def test_a_narrow_base_leaves_frozen_weights_frozen(
-    tiny_model: Any, small: dict[str, Any], kind: str, ablation: str, frozen: str
-) -> None:
-    model = get_peft_model(tiny_model.to(torch.bfloat16), _config(kind, small, ablation=ablation))
-    weights = {name: weight for name, weight in model.named_parameters() if f".{kind}_" in name}
-    assert {weight.dtype for weight in weights.values()} == {torch.float32}
-    assert {frozen in name for name in set(weights) - _trainable(model)} == {True}
-
-
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_narrow_base_trains_the_active_adapter_alone(
     tiny_model: Any, small: dict[str, Any], kind: str, tmp_path: Path

@@ -40,17 +40,17 @@ def summary(found: dict[str, Any], rival: str = RIVAL) -> dict[str, Any]:
     `by_seed` has it for each seed. The rival is any row.
     Cells at a rate that the search did not end with have rows of their own, `malora at 0.002`.
     """
-    tasks = passed(found)
+    tasks, everyone = passed(found), cells_of(found)
     singles = {task: 100 * found["single"][task]["scores"][task] for task in tasks}
     rows = {}
-    for name, cells in cells_of(found).items():
+    for name, cells in everyone.items():
         if not tasks:
             break
         scores = {task: [100 * cell["scores"][task] for cell in cells.values()] for task in tasks}
         seesaw = {task: mean(scores[task]) - singles[task] for task in tasks}
         rows[name] = {
             **_average(list(cells.values()), tasks),
-            **_difference(cells, cells_of(found).get(rival, {}), tasks),
+            **_difference(cells, everyone.get(rival, {}), tasks),
             "scores": {task: mean(values) for task, values in scores.items()},
             "seesaw": seesaw,
             "imbalance": stdev(seesaw.values()) if len(tasks) > 1 else 0.0,
@@ -82,9 +82,12 @@ def _difference(cells: dict[str, Any], rival: dict[str, Any], tasks: list[str]) 
     means = [100 * mean(mean(of_task) for of_task in of_seed) for of_seed in gaps]
     if not means or cells is rival:
         return {"difference": None, "difference_error": None, "by_seed": {}}
-    found, by_seed = mean_over_seeds(means), dict(zip(seeds, means, strict=True))
-    variances = [stdev(of_task) ** 2 / len(of_task) for of_task in gaps[0]]
-    error = 100 * sqrt(sum(variances)) / len(tasks) if found.error is None else found.error
+    found = mean_over_seeds(means)
+    error = found.error
+    if error is None:
+        variances = [stdev(of_task) ** 2 / len(of_task) for of_task in gaps[0]]
+        error = 100 * sqrt(sum(variances)) / len(tasks)
+    by_seed = dict(zip(seeds, means, strict=True))
     return {"difference": found.mean, "difference_error": error, "by_seed": by_seed}
 
 

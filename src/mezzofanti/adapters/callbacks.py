@@ -8,8 +8,7 @@ from torch import nn
 from transformers import TrainerCallback
 from transformers.trainer_utils import has_length
 
-from mezzofanti.adapters.layer import MixtureLayer
-from mezzofanti.adapters.routing import RoutingContext
+from mezzofanti.adapters.routing import RoutingContext, contexts_of
 from mezzofanti.errors import ConfigurationError
 
 __all__ = ["ScaleRouting"]
@@ -68,9 +67,9 @@ def _batches(args: Any, state: Any, loader: Any) -> int:
 
 
 def _contexts(model: nn.Module) -> list[RoutingContext]:
-    contexts = {id(m.context): m.context for m in model.modules() if isinstance(m, MixtureLayer)}
+    contexts = contexts_of(model)
     if not contexts:
         raise ConfigurationError(
             "ScaleRouting: the model has no router.", cure="Leave the callback out, or give a MaloraConfig."
         )
-    return list(contexts.values())
+    return contexts

@@ -99,16 +99,6 @@ class MaloraConfig(MixtureConfig):
         """Return the names of the adapter's weights that an ablation keeps as they were drawn."""
         return {"fixed-S_A": ("malora_S",), "frozen-P": ("malora_P",)}.get(self.ablation or "", ())
 
-    def scale_of(self, r: int, alpha: float) -> float:
-        """Return the scale of a map's answer (see `MixtureConfig`), which every adapted map asks for with its rank.
-
-        Raises:
-            ConfigurationError: `rank_pattern` gives the map a rank above `shared_rank`. Only here is it known that an
-                entry matches a module: one that matches none is PEFT's to warn of.
-        """
-        self._check_rank(r)
-        return super().scale_of(r, alpha)
-
     def _check_sizes(self) -> None:
         super()._check_sizes()
         self._whole("shared_rank", self.shared_rank)
@@ -118,9 +108,13 @@ class MaloraConfig(MixtureConfig):
                 " ablation = 'no-sharing' asks.",
                 cure="Take a multiple.",
             )
-        self._check_rank(self.r)
+        self.check_rank(self.r)
 
-    def _check_rank(self, rank: int) -> None:
+    def check_rank(self, rank: int) -> None:
+        """Raise `ConfigurationError` where a map's rank, from `r` or `rank_pattern`, is above `shared_rank`.
+
+        Each adapted map asks: an entry of `rank_pattern` that matches none is PEFT's to warn of.
+        """
         if self.ablation == "no-sharing" or rank <= self.shared_rank:
             return
         entries = [f"rank_pattern[{name!r}]" for name, value in self.rank_pattern.items() if value == rank]

@@ -215,8 +215,12 @@ class MixtureLayer(nn.Module, BaseTunerLayer):
         dropout = getattr(self, f"{self.prefix}dropout")[name]
         drops = self.training and isinstance(dropout, nn.Dropout)
         logits_TE: Tensor | None = None
-        alike = first_XI is not None and router_EI is not None and router_EI.dtype == first_XI.dtype
-        if first_XI is not None and router_EI is not None and alike and not drops and first_XI.dtype in WIDE:
+        if (
+            not drops
+            and first_XI is not None
+            and router_EI is not None
+            and router_EI.dtype == first_XI.dtype in WIDE
+        ):
             read_TX, logits_TE = project(input_TI, first_XI, router_EI)
         else:
             read_TX = dropout(input_TI)

@@ -39,7 +39,7 @@ class MaloraLayer(MixtureLayer):
     malora_dropout: nn.ModuleDict
 
     def weights_of(self, config: MixtureConfig, r: int) -> dict[str, tuple[int, int]]:
-        """Return the shapes of S, P and B; `ConfigurationError` where S has more rows than there are features."""
+        """Return the shapes of S, P and B; `ConfigurationError` where S is taller than the features, or r than S."""
         config = cast(MaloraConfig, config)
         d, stacked, decompose_b = config.shared_rank, config.num_experts * r, config.ablation == "decompose-B"
         width, side = (self.out_features, "output") if decompose_b else (self.in_features, "input")
@@ -49,6 +49,7 @@ class MaloraLayer(MixtureLayer):
                 f"{self.layer_name or 'the layer'}.",
                 cure="Lower shared_rank, or leave that module out with exclude_modules.",
             )
+        config.check_rank(r)
         if decompose_b:
             return {"S": (width, d), "P": (d, stacked), "A": (stacked, self.in_features)}
         rows = d // config.num_experts if config.ablation == "no-sharing" else d

@@ -19,7 +19,7 @@ from mezzofanti.adapters.malora_layer import MaloraLayer
 from mezzofanti.adapters.maps import refuse_merge
 from mezzofanti.adapters.mixture_config import MixtureConfig
 from mezzofanti.adapters.molora_layer import MoloraLayer
-from mezzofanti.adapters.routing import RoutingContext
+from mezzofanti.adapters.routing import RoutingContext, contexts_of
 from mezzofanti.adapters.sharing import BlockRouter, block_of, refuse_other_tokens
 from mezzofanti.adapters.targets import cure_for_no_target, linear_names
 from mezzofanti.errors import ConfigurationError
@@ -36,9 +36,9 @@ class MixtureModel(BaseTuner):
     routing_context: RoutingContext
 
     def _pre_injection_hook(self, model: nn.Module, config: PeftConfig, adapter_name: str) -> None:
-        found = next((one.context for one in model.modules() if isinstance(one, MixtureLayer)), None)
-        if found is not None:  # one context a model, also where transformers makes a tuner for each adapter
-            self.routing_context = found
+        found = contexts_of(model)
+        if found:  # one a model, also where transformers makes a tuner for each adapter
+            self.routing_context = found[0]
             return
         settings = getattr(model, "config", None)
         self.routing_context = RoutingContext(

@@ -19,9 +19,10 @@ from typing import Any, NamedTuple
 
 import torch
 from accelerate.state import GradientState
-from torch import Tensor, distributed
+from torch import Tensor, distributed, nn
 
 from mezzofanti.adapters.masks import sees_decoder, two_dimensional
+from mezzofanti.adapters.processes import spread
 from mezzofanti.errors import ConfigurationError
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "RoutingContext",
     "attach",
     "choose",
+    "contexts_of",
     "gate",
     "load_balance",
     "load_balance_across",
@@ -231,7 +233,7 @@ class RoutingContext:
         _, probabilities_TE, chosen_TE = choice
         weights_T = self.weights(layer, len(chosen_TE), like=probabilities_TE)
         part: Tensor | float = 1.0
-        if self._spread:
+        if spread(self.group):
             balance, part = load_balance_across(probabilities_TE, chosen_TE, weights_T, self.group)
         else:
             balance = load_balance(probabilities_TE, chosen_TE, weights_T)
@@ -253,12 +255,6 @@ class RoutingContext:
                 "mezzofanti.adapters, or set the scale in a loop of your own.",
                 stacklevel=2,
             )
-
-    @property
-    def _spread(self) -> bool:
-        """Whether the tokens of a step are spread over several processes."""
-        ready = distributed.is_available() and distributed.is_initialized()
-        return ready and distributed.get_world_size(self.group) > 1
 
     def watch(self, layer: str, adapter: str, logits_TE: Tensor) -> None:
         """Raise `ConfigurationError` where a router's logits are not finite: at once on a CPU.
@@ -283,6 +279,12 @@ class RoutingContext:
         self._unseen.clear()
         for (layer, adapter), total in zip(names, torch.stack(totals).tolist(), strict=True):
             _refuse_unless_finite(layer, adapter, total)
+
+
+def contexts_of(model: nn.Module) -> list[RoutingContext]:
+    """Return what the routers of `model` share: one context, more where its parts were adapted by themselves."""
+    held = (getattr(module, "context", None) for module in model.modules())
+    return list({id(one): one for one in held if isinstance(one, RoutingContext)}.values())
 
 
 def _refuse_unless_finite(layer: str, adapter: str, total: float) -> None:

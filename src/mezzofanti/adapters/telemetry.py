@@ -25,7 +25,8 @@ import torch
 from torch import Tensor, distributed, nn
 from transformers import TrainerCallback
 
-from mezzofanti.adapters.routing import RoutingContext
+from mezzofanti.adapters.processes import spread
+from mezzofanti.adapters.routing import RoutingContext, contexts_of
 from mezzofanti.answering import answering
 from mezzofanti.errors import ConfigurationError
 from mezzofanti.files import append_jsonl
@@ -107,8 +108,7 @@ class RoutingTally:
         Raises:
             ConfigurationError: two processes have counted different adapters in one layer.
         """
-        ready = distributed.is_available() and distributed.is_initialized()
-        if not ready or distributed.get_world_size() == 1:
+        if not spread():
             return self
         routers = _routers_of_all(
             {name: (sums.adapter, len(sums.slots_E)) for name, sums in self._sums.items()}
@@ -184,13 +184,12 @@ def _refuse_another(layer: str, counted: str, adapter: str) -> None:
 
 def routing_context(model: nn.Module) -> RoutingContext:
     """Return what the routers of `model` share; `ConfigurationError` where it has none."""
-    for module in model.modules():
-        context = getattr(module, "context", None)
-        if isinstance(context, RoutingContext):
-            return context
-    raise ConfigurationError(
-        "The model has no router to watch.", cure="Put a MaloraConfig adapter on it with get_peft_model."
-    )
+    found = contexts_of(model)
+    if not found:
+        raise ConfigurationError(
+            "The model has no router to watch.", cure="Put a MaloraConfig adapter on it with get_peft_model."
+        )
+    return found[0]
 
 
 @torch.no_grad()
